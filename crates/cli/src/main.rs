@@ -1,0 +1,3 @@
+//! The fokker command line.
+
+fn main() {}

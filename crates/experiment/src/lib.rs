@@ -1,0 +1,1 @@
+//! Configuration, training, evaluation, run folders and figures.

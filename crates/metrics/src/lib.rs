@@ -1,0 +1,1 @@
+//! Histograms and exact Wasserstein distances between them.

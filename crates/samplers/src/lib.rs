@@ -1,0 +1,1 @@
+//! Reverse-time SDE and probability-flow ODE solvers over batches of particles.

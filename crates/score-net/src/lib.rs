@@ -1,0 +1,1 @@
+//! Score and potential networks in dfdx, their jets and checkpoints.
