@@ -1,1 +1,39 @@
-//! Forward diffusions, their marginals and priors, target distributions, time grids and random streams.
+//! Forward diffusions, their marginals and priors, target distributions, the traits [`Score`] and
+//! [`Potential`], time grids, and random streams: everything that the other `fokker` crates share.
+//!
+//! Time runs forward from data to noise in every function of the workspace: `t = 0` is data and
+//! `t = T` is the prior. The forward process is
+//!
+//! `dX = f(X, t) dt + g(t) dW`, with affine drift `f(x, t) = a(t) x`,
+//!
+//! so that `X_t` given `X_0` has the law `N(α_t X_0, σ_t² I)` (its [`Marginal`]).
+//!
+//! ```
+//! use fokker_sde_core::{GaussianMixture, OrnsteinUhlenbeck, Sde};
+//!
+//! let sde = OrnsteinUhlenbeck::default();
+//! let data = GaussianMixture::nine_components();
+//! // The law of X_t for data drawn from a mixture is a mixture again.
+//! let law = data.diffused(sde.marginal(0.5));
+//! assert!(law.log_density(&[0.1, -0.2]).is_finite());
+//! ```
+
+mod gaussian_mixture;
+mod mixture_marginals;
+mod ornstein_uhlenbeck;
+mod real;
+mod score;
+mod sde;
+mod stream;
+mod target;
+mod time_grid;
+
+pub use gaussian_mixture::{GaussianMixture, MixtureError};
+pub use mixture_marginals::MixtureMarginals;
+pub use ornstein_uhlenbeck::OrnsteinUhlenbeck;
+pub use real::Real;
+pub use score::{BatchError, Jet, Potential, Score};
+pub use sde::{Diffusion, Marginal, Prior, Sde, SdeError};
+pub use stream::{Purpose, StreamRng, Streams};
+pub use target::{Checkerboard, Rings, Target, TargetName, sample_target};
+pub use time_grid::{GridRule, TimeGrid, TimeGridError};

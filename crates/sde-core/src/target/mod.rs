@@ -1,0 +1,99 @@
+mod checkerboard;
+mod rings;
+
+use ndarray::{Array2, Axis};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+pub use checkerboard::Checkerboard;
+pub use rings::Rings;
+
+use crate::{GaussianMixture, Purpose, Real, StreamRng, Streams};
+
+/// A law of data points.
+pub trait Target: Send + Sync {
+    /// The dimension `d` of a point.
+    fn dim(&self) -> usize;
+
+    /// Draws one point into `point`, which has `d` entries, independently of all others.
+    fn draw(&self, rng: &mut StreamRng, point: &mut [f64]);
+
+    /// The exact density `p_0(x)` at a point of `d` entries.
+    fn density(&self, x: &[f64]) -> f64;
+}
+
+/// Points per stream of [`sample_target`]; part of what a seed means.
+const BLOCK: usize = 4096;
+
+/// Draws `n` independent points, `[n, d]`, in parallel and the same for any number of threads.
+///
+/// Block `b` of 4096 points comes from the stream `(purpose, index, b)`, so that fewer points are a
+/// prefix of more.
+pub fn sample_target<F: Real>(
+    target: &dyn Target,
+    n: usize,
+    streams: Streams,
+    purpose: Purpose,
+    index: u64,
+) -> Array2<F> {
+    let dim = target.dim();
+    let mut points = Array2::zeros((n, dim));
+    points.axis_chunks_iter_mut(Axis(0), BLOCK).into_par_iter().enumerate().for_each(
+        |(block, mut rows)| {
+            let mut rng = streams.rng(purpose, index, block as u64);
+            let mut point = vec![0.0; dim];
+            for mut row in rows.rows_mut() {
+                target.draw(&mut rng, &mut point);
+                for (entry, &value) in row.iter_mut().zip(&point) {
+                    *entry = F::of(value);
+                }
+            }
+        },
+    );
+    points
+}
+
+/// The targets that configuration files and the command line know by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetName {
+    /// [`Checkerboard`].
+    Checkerboard,
+    /// [`Rings::circles`].
+    Circles,
+    /// [`Rings::ring`].
+    Ring,
+    /// [`GaussianMixture::nine_components`].
+    Mixture,
+}
+
+impl TargetName {
+    /// All names, in the order of the documentation.
+    pub const ALL: [Self; 4] = [Self::Checkerboard, Self::Circles, Self::Ring, Self::Mixture];
+
+    /// The name as it is written in files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Checkerboard => "checkerboard",
+            Self::Circles => "circles",
+            Self::Ring => "ring",
+            Self::Mixture => "mixture",
+        }
+    }
+
+    /// The law itself.
+    pub fn target(self) -> Box<dyn Target> {
+        match self {
+            Self::Checkerboard => Box::new(Checkerboard),
+            Self::Circles => Box::new(Rings::circles()),
+            Self::Ring => Box::new(Rings::ring()),
+            Self::Mixture => Box::new(GaussianMixture::nine_components()),
+        }
+    }
+}
+
+impl std::fmt::Display for TargetName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
