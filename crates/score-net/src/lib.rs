@@ -1,1 +1,34 @@
-//! Score and potential networks in dfdx, their jets and checkpoints.
+//!
+//! A network `φ_θ(x, t)` is a log-density up to a function of `t`; its score is `s_θ = ∇φ_θ`.
+//! dfdx differentiates in reverse mode only, once. Derivatives in `x` and `t` are therefore carried
+//! forward through the layers as a *jet* (value, `∂_x1 … ∂_xd`, `∂_t`, Laplacian), in operations on
+//! dfdx's tape, so that one reverse pass gives the parameter gradients of a loss that contains
+//! second derivatives ([`Mlp::tensor_jet`]).
+//!
+//! ```
+//! use fokker_score_net::{Mlp, MlpShape};
+//! use fokker_sde_core::{Score, Streams};
+//!
+//! // The network of Deveney et al. (2025): 3-80-80-80-1, Softplus with β = 100.
+//! let network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(0))?;
+//! assert_eq!(network.parameter_count(), 13_361);
+//! let x = ndarray::array![[0.5, -1.0], [2.0, 0.0]];
+//! let mut score = ndarray::Array2::zeros((2, 2));
+//! network.score(0.1, x.view(), score.view_mut())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod activation;
+mod adam;
+mod element;
+mod error;
+mod evaluate;
+mod jet;
+mod mlp;
+
+pub use activation::{Activation, Softplus};
+pub use adam::Adam;
+pub use element::Element;
+pub use error::NetworkError;
+pub use jet::{Derivatives, SecondOrder, TensorJet};
+pub use mlp::{Gradient, Mlp, MlpShape};

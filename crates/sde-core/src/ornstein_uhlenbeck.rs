@@ -35,6 +35,9 @@ impl From<OrnsteinUhlenbeck> for Fields {
 }
 
 impl OrnsteinUhlenbeck {
+    /// `T = 10`, as in Deveney et al. (2025).
+    pub const PAPER: Self = Self { horizon: 10.0 };
+
     /// The process on `[0, horizon]`.
     ///
     /// # Errors
@@ -50,7 +53,7 @@ impl OrnsteinUhlenbeck {
 
 impl Default for OrnsteinUhlenbeck {
     fn default() -> Self {
-        Self { horizon: 10.0 }
+        Self::PAPER
     }
 }
 

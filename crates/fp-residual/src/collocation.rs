@@ -1,0 +1,37 @@
+use fokker_sde_core::{Real, StreamRng};
+use ndarray::{Array1, Array2};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+/// Where the residual is taken: `t ~ U(t_min, T)` and `x ~ U(−L, L)^d`, independent.
+///
+/// Deveney et al. (2025) take `t_min = 1e-5`, `T = 10`, `L = 3.5`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CollocationBox {
+    /// The smallest time.
+    pub t_min: f64,
+    /// Half the side `L` of the box.
+    pub extent: f64,
+}
+
+impl Default for CollocationBox {
+    fn default() -> Self {
+        Self { t_min: 1e-5, extent: 3.5 }
+    }
+}
+
+impl CollocationBox {
+    /// Draws `n` points: times `[n]` and places `[n, dim]`.
+    pub fn draw<F: Real>(
+        &self,
+        n: usize,
+        dim: usize,
+        horizon: f64,
+        rng: &mut StreamRng,
+    ) -> (Array1<F>, Array2<F>) {
+        let t = Array1::from_shape_simple_fn(n, || F::of(rng.random_range(self.t_min..horizon)));
+        let places = || F::of(rng.random_range(-self.extent..self.extent));
+        (t, Array2::from_shape_simple_fn((n, dim), places))
+    }
+}

@@ -1,0 +1,74 @@
+use fokker_sde_core::{Real, Sde, StreamRng, Target};
+use ndarray::{Array1, Array2};
+use rand::RngExt;
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+
+/// The law of the times at which denoising score matching looks: `t = T·Beta(1, 2) + t_min`, denser
+/// towards the data, as in Deveney et al. (2025) with `t_min = 1e-5`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeLaw {
+    /// The smallest time.
+    pub t_min: f64,
+}
+
+impl Default for TimeLaw {
+    fn default() -> Self {
+        Self { t_min: 1e-5 }
+    }
+}
+
+impl TimeLaw {
+    /// One time. Beta(1, 2) has the distribution function `1 − (1 − b)²`, which is inverted.
+    pub fn draw(&self, horizon: f64, rng: &mut StreamRng) -> f64 {
+        horizon * (1.0 - (1.0 - rng.random::<f64>()).sqrt()) + self.t_min
+    }
+}
+
+/// Noised data and the scores that a network is to match at it.
+///
+/// With `x_0` from the target, `z` standard normal and `t` from a [`TimeLaw`]: `x_t = α_t x_0 + σ_t z`
+/// and the score of its law given `x_0` is `∇ log p(x_t | x_0) = −z/σ_t`. The network that minimises
+/// the mean of `|s(x_t, t) + z/σ_t|²` is the score of the law of `x_t`. Source: Vincent, *A connection
+/// between score matching and denoising autoencoders*, Neural Computation 23 (2011).
+#[derive(Debug, Clone, PartialEq)]
+pub struct DenoisingBatch<F> {
+    /// Times, `[n]`.
+    pub t: Array1<F>,
+    /// Noised points `x_t`, `[n, d]`.
+    pub x: Array2<F>,
+    /// Conditional scores `−z/σ_t`, `[n, d]`.
+    pub score: Array2<F>,
+}
+
+impl<F: Real> DenoisingBatch<F> {
+    /// Draws `n` independent triples.
+    pub fn draw(
+        n: usize,
+        target: &dyn Target,
+        sde: &dyn Sde,
+        times: TimeLaw,
+        rng: &mut StreamRng,
+    ) -> Self {
+        let dim = target.dim();
+        let mut data = vec![0.0; dim];
+        let mut batch = Self {
+            t: Array1::zeros(n),
+            x: Array2::zeros((n, dim)),
+            score: Array2::zeros((n, dim)),
+        };
+        for i in 0..n {
+            let t = times.draw(sde.horizon(), rng);
+            let law = sde.marginal(t);
+            target.draw(rng, &mut data);
+            batch.t[i] = F::of(t);
+            for (k, x_0) in data.iter().enumerate() {
+                let z: f64 = StandardNormal.sample(rng);
+                batch.x[[i, k]] = F::of(law.alpha * x_0 + law.sigma * z);
+                batch.score[[i, k]] = F::of(-z / law.sigma);
+            }
+        }
+        batch
+    }
+}

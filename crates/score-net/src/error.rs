@@ -1,0 +1,43 @@
+use fokker_sde_core::BatchError;
+
+/// Why a network could not be built or evaluated.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum NetworkError {
+    /// A width, or the dimension of the points, is 0.
+    #[error("{what} of a network must be at least 1")]
+    Empty {
+        /// What is 0.
+        what: &'static str,
+    },
+    /// The sharpness β of a Softplus is not positive and finite.
+    #[error("the sharpness β of a Softplus must be positive and finite, but is {0}")]
+    Sharpness(f64),
+    /// The number of parameters does not fit the shape.
+    #[error("a network of this shape has {expected} parameters, but {found} were given")]
+    ParameterCount {
+        /// How many the shape has.
+        expected: usize,
+        /// How many were given.
+        found: usize,
+    },
+    /// The points do not fit the network.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// The tensor library failed.
+    #[error("the tensor library failed: {0}")]
+    Backend(String),
+}
+
+impl From<NetworkError> for BatchError {
+    fn from(error: NetworkError) -> Self {
+        match error {
+            NetworkError::Batch(error) => error,
+            other => Self::Backend(other.to_string()),
+        }
+    }
+}
+
+/// Wraps an error of dfdx, whose types no other crate is to know.
+pub(crate) fn backend(error: impl std::fmt::Display) -> NetworkError {
+    NetworkError::Backend(error.to_string())
+}

@@ -1,0 +1,180 @@
+use dfdx::prelude::{Axes2, Gradients, PermuteTo, Tensor, TensorFromVec};
+use fokker_sde_core::{Purpose, Streams};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+use crate::error::backend;
+use crate::{Activation, Element, NetworkError, Softplus};
+
+/// The shape of an [`Mlp`]: everything about it but its parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename = "Mlp", deny_unknown_fields)]
+pub struct MlpShape {
+    /// The dimension `d` of a point.
+    pub dim: usize,
+    /// The widths of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// The activation after each hidden layer.
+    pub activation: Activation,
+}
+
+impl MlpShape {
+    /// The network of Deveney et al. (2025): two dimensions, three hidden layers of 80, Softplus with
+    /// β = 100; 13 361 parameters.
+    pub fn paper() -> Self {
+        Self { dim: 2, hidden: vec![80; 3], activation: Activation::Softplus(Softplus::PAPER) }
+    }
+
+    /// `(inputs, outputs)` of each layer: `d + 1` inputs `[t, x_1 … x_d]` first, 1 output last.
+    ///
+    /// # Errors
+    /// If the dimension, the number of hidden layers or a width is 0.
+    pub fn layers(&self) -> Result<Vec<(usize, usize)>, NetworkError> {
+        let empty = [
+            (self.dim == 0, "the dimension of the points"),
+            (self.hidden.is_empty(), "the number of hidden layers"),
+            (self.hidden.contains(&0), "every width"),
+        ];
+        if let Some((_, what)) = empty.into_iter().find(|(empty, _)| *empty) {
+            return Err(NetworkError::Empty { what });
+        }
+        let inputs = std::iter::once(self.dim + 1).chain(self.hidden.iter().copied());
+        let outputs = self.hidden.iter().copied().chain([1]);
+        Ok(inputs.zip(outputs).collect())
+    }
+}
+
+pub(crate) type Matrix<E, T = dfdx::prelude::NoneTape> =
+    Tensor<(usize, usize), E, <E as Element>::Device, T>;
+pub(crate) type Vector<E, T = dfdx::prelude::NoneTape> =
+    Tensor<(usize,), E, <E as Element>::Device, T>;
+
+/// One affine map `y = x Wᵀ + b`, parameters laid out as PyTorch does: `weight` is `[out, in]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Layer<E: Element> {
+    pub(crate) weight: Matrix<E>,
+    pub(crate) bias: Vector<E>,
+}
+
+impl<E: Element> Layer<E> {
+    /// `Wᵀ`, `[in, out]`: a view of the same data and, on a tape, the same parameter.
+    pub(crate) fn transposed_weight(&self) -> Matrix<E> {
+        self.weight.clone().permute::<(usize, usize), Axes2<1, 0>>()
+    }
+}
+
+/// A multilayer perceptron with input `[t, x_1 … x_d]` and scalar output, the potential `φ(x, t)`.
+///
+/// As a [`Score`](fokker_sde_core::Score) it is `∇φ`; as a
+/// [`Potential`](fokker_sde_core::Potential) it gives the jet of `φ`.
+#[derive(Debug, Clone)]
+pub struct Mlp<E: Element> {
+    pub(crate) shape: MlpShape,
+    pub(crate) layers: Vec<Layer<E>>,
+    pub(crate) device: E::Device,
+}
+
+/// The gradient of a loss with respect to all parameters of an [`Mlp`], laid out like
+/// [`Mlp::parameters`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gradient<E>(pub Vec<E>);
+
+impl<E: Element> Gradient<E> {
+    /// The zero gradient of a network.
+    pub fn zeros(network: &Mlp<E>) -> Self {
+        Self(vec![E::zero(); network.parameter_count()])
+    }
+
+    /// Adds another gradient of the same network.
+    pub fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(a, &b)| *a += b);
+    }
+}
+
+impl<E: Element> Mlp<E> {
+    /// A network with random parameters: weights and biases uniform on `±1/√fan_in`, as PyTorch's
+    /// `Linear` starts. The streams' purpose is [`Purpose::Weights`], the index the layer.
+    ///
+    /// # Errors
+    /// If the shape has an empty part.
+    pub fn new(shape: &MlpShape, streams: Streams) -> Result<Self, NetworkError> {
+        let mut parameters = Vec::new();
+        for (index, (inputs, outputs)) in shape.layers()?.into_iter().enumerate() {
+            let bound = 1.0 / (inputs as f64).sqrt();
+            let mut rng = streams.rng(Purpose::Weights, index as u64, 0);
+            parameters.extend(
+                (0..(inputs + 1) * outputs).map(|_| E::of(rng.random_range(-bound..bound))),
+            );
+        }
+        Self::from_parameters(shape, &parameters)
+    }
+
+    /// A network with given parameters, laid out as [`Mlp::parameters`] returns them.
+    ///
+    /// # Errors
+    /// If the shape has an empty part or does not need exactly this many parameters.
+    pub fn from_parameters(shape: &MlpShape, parameters: &[E]) -> Result<Self, NetworkError> {
+        let sizes = shape.layers()?;
+        let device = E::Device::default();
+        let needed: usize = sizes.iter().map(|(inputs, outputs)| (inputs + 1) * outputs).sum();
+        if parameters.len() != needed {
+            let found = parameters.len();
+            return Err(NetworkError::ParameterCount { expected: needed, found });
+        }
+        let mut rest = parameters;
+        let mut layers = Vec::with_capacity(sizes.len());
+        for (inputs, outputs) in sizes {
+            let (weight, tail) = rest.split_at(inputs * outputs);
+            let (bias, tail) = tail.split_at(outputs);
+            rest = tail;
+            layers.push(Layer {
+                weight: device
+                    .try_tensor_from_vec(weight.to_vec(), (outputs, inputs))
+                    .map_err(backend)?,
+                bias: device.try_tensor_from_vec(bias.to_vec(), (outputs,)).map_err(backend)?,
+            });
+        }
+        Ok(Self { shape: shape.clone(), layers, device })
+    }
+
+    /// The shape.
+    pub fn shape(&self) -> &MlpShape {
+        &self.shape
+    }
+
+    /// The number of parameters.
+    pub fn parameter_count(&self) -> usize {
+        self.shape.layers().map_or(0, |sizes| sizes.iter().map(|(i, o)| (i + 1) * o).sum())
+    }
+
+    /// All parameters: for each layer its weight `[out, in]`, row by row, then its bias `[out]`.
+    pub fn parameters(&self) -> Vec<E> {
+        let mut all = Vec::with_capacity(self.parameter_count());
+        for layer in &self.layers {
+            all.extend(layer.weight.as_vec());
+            all.extend(layer.bias.as_vec());
+        }
+        all
+    }
+
+    /// The part of a reverse pass's result that belongs to this network's parameters.
+    ///
+    /// # Errors
+    /// If the tensor library fails.
+    pub fn collect_gradient(
+        &self,
+        mut gradients: Gradients<E, E::Device>,
+    ) -> Result<Gradient<E>, NetworkError> {
+        let mut all = Vec::with_capacity(self.parameter_count());
+        for layer in &self.layers {
+            all.extend_from_slice(gradients.get_or_alloc_mut(&layer.weight).map_err(backend)?);
+            all.extend_from_slice(gradients.get_or_alloc_mut(&layer.bias).map_err(backend)?);
+        }
+        Ok(Gradient(all))
+    }
+
+    /// The index and value of the first parameter that is not finite.
+    pub fn non_finite_parameter(&self) -> Option<(usize, E)> {
+        self.parameters().into_iter().enumerate().find(|(_, value)| !value.is_finite())
+    }
+}
