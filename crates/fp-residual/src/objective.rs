@@ -78,6 +78,9 @@ struct Block {
 /// A constant on the way through a tape.
 type Constant<E> = Tensor<(usize,), E, <E as Element>::Device>;
 
+/// A part of the loss.
+type Scalar<E, T> = Tensor<(), E, <E as Element>::Device, T>;
+
 impl Objective<'_> {
     /// The losses and the parameter gradient of `L` for the points of training step `step`.
     ///
@@ -162,7 +165,7 @@ impl Objective<'_> {
         step: u64,
         block: Block,
         tape: T,
-    ) -> Result<(f64, Tensor<(), E, E::Device, T>), NetworkError> {
+    ) -> Result<(f64, Scalar<E, T>), NetworkError> {
         let mut rng = streams.rng(block.purpose, step, block.index as u64);
         let dim = self.target.dim();
         let (errors, factor) = match block.purpose {

@@ -90,12 +90,9 @@ impl GridRule {
     /// # Errors
     /// If a number of steps is 0 or the horizon is not positive and finite.
     pub fn grid(&self, horizon: f64) -> Result<TimeGrid, TimeGridError> {
-        // Each time is one rounding of its formula: no error accumulates, and the last is exactly 0.
+        // Each time by its own formula: no error accumulates, and the last is exactly 0.
         let equal = |from: f64, to: f64, steps: usize| {
-            (0..steps).map(move |k| {
-                let k = k as f64 / steps as f64;
-                from * (1.0 - k) + to * k
-            })
+            (0..steps).map(move |k| ((steps - k) as f64 * from + k as f64 * to) / steps as f64)
         };
         let times = match *self {
             Self::Uniform { steps } => equal(horizon, 0.0, steps).chain([0.0]).collect(),
