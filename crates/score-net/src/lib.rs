@@ -20,6 +20,7 @@
 
 mod activation;
 mod adam;
+mod checkpoint;
 mod element;
 mod error;
 mod evaluate;
@@ -28,6 +29,7 @@ mod mlp;
 
 pub use activation::{Activation, Softplus};
 pub use adam::Adam;
+pub use checkpoint::{Checkpoint, CheckpointError};
 pub use element::Element;
 pub use error::NetworkError;
 pub use jet::{Derivatives, SecondOrder, TensorJet};

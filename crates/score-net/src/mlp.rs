@@ -172,9 +172,4 @@ impl<E: Element> Mlp<E> {
         }
         Ok(Gradient(all))
     }
-
-    /// The index and value of the first parameter that is not finite.
-    pub fn non_finite_parameter(&self) -> Option<(usize, E)> {
-        self.parameters().into_iter().enumerate().find(|(_, value)| !value.is_finite())
-    }
 }

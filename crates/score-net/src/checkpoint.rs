@@ -1,0 +1,200 @@
+use fokker_sde_core::Diffusion;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use crate::{Element, Mlp, MlpShape, NetworkError};
+
+/// A trained network with the diffusion whose score it learned.
+///
+/// The file format is safetensors with the tensors `layers.K.weight` `[out, in]` and
+/// `layers.K.bias` `[out]`, K from 0, little-endian `F32` or `F64`, and one metadata entry `fokker`: a
+/// JSON object with the fields `format` (1), `network` and `diffusion`. A file alone is enough to
+/// rebuild the network, and equal networks give equal bytes.
+#[derive(Debug, Clone)]
+pub struct Checkpoint<E: Element> {
+    /// The network.
+    pub network: Mlp<E>,
+    /// The forward process that it was trained for.
+    pub diffusion: Diffusion,
+}
+
+/// Why bytes are not a checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The bytes are not a safetensors file.
+    #[error("not a safetensors file: {0}")]
+    Safetensors(#[from] safetensors::SafeTensorError),
+    /// The metadata has no entry `fokker`.
+    #[error("no metadata entry `fokker`: the file was not written by fokker")]
+    NoDescription,
+    /// The description is not JSON of the expected form.
+    #[error("metadata entry `fokker`: {0}")]
+    Description(#[from] serde_json::Error),
+    /// The format is of a version that this build does not know.
+    #[error("checkpoint format {0} is not known (this version knows format {FORMAT})")]
+    Format(u32),
+    /// A tensor has the wrong shape.
+    #[error("tensor `{name}` has shape {found:?}, but the network described needs {expected:?}")]
+    Shape {
+        /// The tensor's name.
+        name: String,
+        /// The shape that the description needs.
+        expected: Vec<usize>,
+        /// The shape in the file.
+        found: Vec<usize>,
+    },
+    /// A tensor has a type other than `F32` and `F64`.
+    #[error("tensor `{name}` holds {found:?}, expected F32 or F64")]
+    Dtype {
+        /// The tensor's name.
+        name: String,
+        /// The type in the file.
+        found: Dtype,
+    },
+    /// A parameter is NaN or infinite.
+    #[error("tensor `{name}` holds {value} at index {index}")]
+    NotFinite {
+        /// The tensor's name.
+        name: String,
+        /// The index of the entry, row by row.
+        index: usize,
+        /// The value.
+        value: f64,
+    },
+    /// The file holds a tensor that the described network does not have.
+    #[error("tensor `{0}` is not part of the network described")]
+    Unexpected(String),
+    /// The description is of no possible network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
+const FORMAT: u32 = 1;
+const METADATA_KEY: &str = "fokker";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    format: u32,
+    network: MlpShape,
+    diffusion: Diffusion,
+}
+
+/// Name and shape of every tensor, in the order of [`Mlp::parameters`].
+fn tensors(shape: &MlpShape) -> Result<Vec<(String, Vec<usize>)>, NetworkError> {
+    let layers = shape.layers()?.into_iter().enumerate();
+    Ok(layers
+        .flat_map(|(index, (inputs, outputs))| {
+            [
+                (format!("layers.{index}.weight"), vec![outputs, inputs]),
+                (format!("layers.{index}.bias"), vec![outputs]),
+            ]
+        })
+        .collect())
+}
+
+impl<E: Element> Checkpoint<E> {
+    /// The checkpoint as the bytes of a safetensors file, parameters as `F32` or `F64` as `E` is.
+    ///
+    /// # Errors
+    /// If a parameter is not finite, or the library refuses.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
+        let names = tensors(self.network.shape())?;
+        let parameters = self.network.parameters();
+        let (dtype, width) = match size_of::<E>() {
+            4 => (Dtype::F32, 4),
+            _ => (Dtype::F64, 8),
+        };
+        let mut bytes = Vec::with_capacity(parameters.len() * width);
+        let mut rest = parameters.as_slice();
+        for (name, shape) in &names {
+            let (values, tail) = rest.split_at(shape.iter().product());
+            rest = tail;
+            check_finite(name, values)?;
+            for value in values {
+                match dtype {
+                    Dtype::F32 => bytes.extend((value.wide() as f32).to_le_bytes()),
+                    _ => bytes.extend(value.wide().to_le_bytes()),
+                }
+            }
+        }
+        let mut views = Vec::with_capacity(names.len());
+        let mut rest = bytes.as_slice();
+        for (name, shape) in names {
+            let (data, tail) = rest.split_at(shape.iter().product::<usize>() * width);
+            rest = tail;
+            views.push((name, TensorView::new(dtype, shape, data)?));
+        }
+        let description = Description {
+            format: FORMAT,
+            network: self.network.shape().clone(),
+            diffusion: self.diffusion,
+        };
+        // One entry, because the order of several would differ from run to run.
+        let metadata = [(METADATA_KEY.to_owned(), serde_json::to_string(&description)?)].into();
+        Ok(safetensors::serialize(views, Some(metadata))?)
+    }
+
+    /// Reads what [`Checkpoint::to_bytes`] wrote, rounding or widening to `E`.
+    ///
+    /// # Errors
+    /// If the bytes are not a checkpoint, or a tensor is missing, superfluous, misshapen or not
+    /// finite.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let (_, metadata) = SafeTensors::read_metadata(bytes)?;
+        let entries = metadata.metadata().as_ref();
+        let description = entries
+            .and_then(|entries| entries.get(METADATA_KEY))
+            .ok_or(CheckpointError::NoDescription)?;
+        let description: Description = serde_json::from_str(description)?;
+        if description.format != FORMAT {
+            return Err(CheckpointError::Format(description.format));
+        }
+        let file = SafeTensors::deserialize(bytes)?;
+        let expected = tensors(&description.network)?;
+        let mut names: Vec<&str> = file.names();
+        names.sort_unstable();
+        if let Some(name) =
+            names.iter().find(|name| !expected.iter().any(|(known, _)| known == *name))
+        {
+            return Err(CheckpointError::Unexpected((*name).to_owned()));
+        }
+        let mut parameters = Vec::new();
+        for (name, shape) in expected {
+            let tensor = file.tensor(&name)?;
+            if tensor.shape() != shape {
+                let found = tensor.shape().to_vec();
+                return Err(CheckpointError::Shape { name, expected: shape, found });
+            }
+            let start = parameters.len();
+            match tensor.dtype() {
+                Dtype::F32 => parameters.extend(
+                    words::<4>(tensor.data()).map(|word| E::of(f32::from_le_bytes(word).into())),
+                ),
+                Dtype::F64 => parameters
+                    .extend(words::<8>(tensor.data()).map(|word| E::of(f64::from_le_bytes(word)))),
+                found => return Err(CheckpointError::Dtype { name, found }),
+            }
+            check_finite(&name, &parameters[start..])?;
+        }
+        let network = Mlp::from_parameters(&description.network, &parameters)?;
+        Ok(Self { network, diffusion: description.diffusion })
+    }
+}
+
+fn check_finite<E: Element>(name: &str, values: &[E]) -> Result<(), CheckpointError> {
+    match values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+        None => Ok(()),
+        Some((index, value)) => {
+            Err(CheckpointError::NotFinite { name: name.to_owned(), index, value: value.wide() })
+        }
+    }
+}
+
+fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
+    bytes.chunks_exact(N).map(|chunk| {
+        let mut word = [0; N];
+        word.copy_from_slice(chunk);
+        word
+    })
+}
