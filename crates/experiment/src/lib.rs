@@ -1,1 +1,3 @@
 //! Configuration, training, evaluation, run folders and figures.
+
+pub mod figures;
