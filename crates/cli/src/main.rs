@@ -1,3 +1,125 @@
-//! The fokker command line.
+//! `fokker`: train score networks with a Fokker–Planck regulariser, sample them both ways, measure
+//! the gap.
+//!
+//! Exit codes: 0 done, 1 failed while working, 2 bad input, 130 and 143 interrupted.
 
-fn main() {}
+mod args;
+mod interrupt;
+mod progress;
+mod report;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use fokker_experiment::{EXAMPLE, Experiment, Method, distance, run, sample_checkpoint};
+use fokker_sde_core::GridRule;
+use interrupt::Interrupt;
+use progress::Follower;
+use report::Failure;
+
+/// Nodes in each direction on which `fokker w2` counts points.
+const NODES: usize = 64;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    progress::set_up_log(arguments.quiet, arguments.verbose);
+    let interrupt = match Interrupt::listen() {
+        Ok(interrupt) => interrupt,
+        Err(failure) => return failure.print(),
+    };
+    match execute(&arguments, &interrupt) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => match interrupt.exit_code() {
+            Some(code) => {
+                tracing::warn!("interrupted; what was finished has been kept");
+                ExitCode::from(code)
+            }
+            None => failure.print(),
+        },
+    }
+}
+
+fn execute(arguments: &Arguments, interrupt: &Interrupt) -> Result<(), Failure> {
+    arguments.check()?;
+    let mut pool = rayon::ThreadPoolBuilder::new();
+    if let Some(threads) = arguments.threads {
+        pool = pool.num_threads(threads.get());
+    }
+    let pool = pool.build().map_err(|error| Failure::Threads(error.to_string()))?;
+    pool.install(|| match &arguments.command {
+        Command::Init => print(EXAMPLE),
+        Command::Run { config, out, force } => {
+            run_experiment(arguments, interrupt, config, out.as_deref(), *force)
+        }
+        Command::Sample { checkpoint, method, n, out } => {
+            let clock = Instant::now();
+            let seed = arguments.seed.unwrap_or(0);
+            let (method, n) = (Method::from(*method), *n as usize);
+            let follower = Follower::new(interrupt, arguments.quiet);
+            sample_checkpoint(checkpoint, out, method, GridRule::PAPER, n, seed, &follower)?;
+            drop(follower);
+            let seconds = clock.elapsed().as_secs_f64();
+            let steps = GridRule::PAPER.steps();
+            if arguments.json {
+                return print_json(&serde_json::json!({
+                    "out": out, "method": method.as_str(), "n": n, "seed": seed,
+                    "steps": steps, "seconds": seconds,
+                }));
+            }
+            let name = method.as_str().to_uppercase();
+            tracing::info!("{n} points by the {name} in {steps} steps: {}", out.display());
+            Ok(())
+        }
+        Command::W2 { a, b, extent } => {
+            let found = distance(a, b, *extent, NODES)?;
+            if arguments.json {
+                return print_json(&found);
+            }
+            print(&report::distance_text(&found))
+        }
+    })
+}
+
+fn run_experiment(
+    arguments: &Arguments,
+    interrupt: &Interrupt,
+    config: &Path,
+    out: Option<&Path>,
+    force: bool,
+) -> Result<(), Failure> {
+    let mut experiment = Experiment::load(config)?;
+    experiment.seed = arguments.seed.unwrap_or(experiment.seed);
+    let out = out.map_or_else(|| default_folder(config, experiment.seed), Path::to_owned);
+    let follower = Follower::new(interrupt, arguments.quiet);
+    let summary = run(&experiment, &out, force, &follower)?;
+    drop(follower);
+    tracing::info!("results: {}", out.display());
+    if arguments.json {
+        print_line(&summary.to_json()?)
+    } else {
+        print(&summary.table(&experiment))
+    }
+}
+
+/// `runs/NAME-SEED` for the configuration file `NAME.ron`.
+fn default_folder(config: &Path, seed: u64) -> PathBuf {
+    let stem = config.file_stem().unwrap_or_default().to_string_lossy();
+    PathBuf::from("runs").join(format!("{stem}-{seed}"))
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Output)
+}
+
+fn print_line(text: &str) -> Result<(), Failure> {
+    print(&format!("{text}\n"))
+}
+
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    print_line(&serde_json::to_string(value).map_err(|error| Failure::Output(error.into()))?)
+}

@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CollocationBox {
-    /// The smallest time.
+    /// The smallest time, positive and below the horizon.
+    #[serde(deserialize_with = "crate::positive")]
     pub t_min: f64,
-    /// Half the side `L` of the box.
+    /// Half the side `L` of the box, positive.
+    #[serde(deserialize_with = "crate::positive")]
     pub extent: f64,
 }
 
@@ -30,8 +32,9 @@ impl CollocationBox {
         horizon: f64,
         rng: &mut StreamRng,
     ) -> (Array1<F>, Array2<F>) {
-        let t = Array1::from_shape_simple_fn(n, || F::of(rng.random_range(self.t_min..horizon)));
-        let places = || F::of(rng.random_range(-self.extent..self.extent));
+        let mut uniform = |from: f64, to: f64| F::of(from + (to - from) * rng.random::<f64>());
+        let t = Array1::from_shape_simple_fn(n, || uniform(self.t_min, horizon));
+        let places = || uniform(-self.extent, self.extent);
         (t, Array2::from_shape_simple_fn((n, dim), places))
     }
 }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimeLaw {
-    /// The smallest time.
+    /// The smallest time, positive: the conditional score `−z/σ_t` has no value at 0.
+    #[serde(deserialize_with = "crate::positive")]
     pub t_min: f64,
 }
 

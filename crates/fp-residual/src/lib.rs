@@ -31,3 +31,14 @@ pub use collocation::CollocationBox;
 pub use denoising::{DenoisingBatch, TimeLaw};
 pub use objective::{Losses, Objective, ObjectiveError};
 pub use residual::{mean_squared_residual, residual};
+
+/// Refuses a number that is not positive while a file is being read, so that the error knows its
+/// place.
+fn positive<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let value = <f64 as serde::Deserialize>::deserialize(deserializer)?;
+    if value > 0.0 && value.is_finite() {
+        Ok(value)
+    } else {
+        Err(serde::de::Error::custom("must be positive and finite"))
+    }
+}

@@ -65,7 +65,7 @@ pub enum ObjectiveError {
 
 /// Points per block: a block is one task, has a random stream of its own, and fits the cache. Part of
 /// what a seed means.
-const BLOCK: usize = 256;
+const BLOCK: usize = 128;
 
 /// One block of work: its part of the points and of the objective.
 #[derive(Clone, Copy)]
@@ -84,7 +84,7 @@ type Scalar<E, T> = Tensor<(), E, <E as Element>::Device, T>;
 impl Objective<'_> {
     /// The losses and the parameter gradient of `L` for the points of training step `step`.
     ///
-    /// Points are drawn and evaluated in blocks of 256, over all threads of the current pool, and
+    /// Points are drawn and evaluated in blocks of 128, over all threads of the current pool, and
     /// summed in a fixed order: same streams and step, same bits, for any number of threads.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 /// The times at which a reverse process is evaluated: strictly decreasing, from `T` to `t_min ≥ 0`.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,16 +61,27 @@ pub enum GridRule {
     /// Equal steps from `T` to 0.
     Uniform {
         /// The number of steps.
+        #[serde(deserialize_with = "positive_count")]
         steps: usize,
     },
     /// `coarse` equal steps from `T` to `T/80`, then `fine` equal steps from there to 0. With 790
     /// and 100 these are the steps `T/800` and `T/8000` of Deveney et al. (2025).
     TwoLevel {
         /// The number of steps down to `T/80`.
+        #[serde(deserialize_with = "positive_count")]
         coarse: usize,
         /// The number of steps from `T/80` to 0.
+        #[serde(deserialize_with = "positive_count")]
         fine: usize,
     },
+}
+
+/// Refuses 0 while the file is being read, so that the error knows its place.
+fn positive_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    match usize::deserialize(deserializer)? {
+        0 => Err(D::Error::custom("must be at least 1")),
+        count => Ok(count),
+    }
 }
 
 impl GridRule {

@@ -1,0 +1,96 @@
+use std::fmt::Write;
+use std::io;
+use std::process::ExitCode;
+
+use fokker_experiment::{Distance, Error, Input};
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+
+/// Why the program ends without success.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The work itself failed, or what it was given is bad.
+    #[error(transparent)]
+    Work(#[from] Error),
+    /// An option that the command does not look at.
+    #[error("`fokker {command}` has no use for {option}")]
+    Option { option: &'static str, command: &'static str },
+    /// The result cannot be printed.
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
+    /// No pool of threads.
+    #[error("cannot start the worker threads: {0}")]
+    Threads(String),
+    /// No handlers of signals.
+    #[error("cannot listen for signals: {0}")]
+    Signals(io::Error),
+}
+
+impl Failure {
+    /// Prints the error to stderr, with the place in the configuration it points to, and gives its
+    /// exit code.
+    pub(crate) fn print(self) -> ExitCode {
+        let code = match &self {
+            Self::Work(error) if error.is_bad_input() => 2,
+            Self::Option { .. } => 2,
+            _ => 1,
+        };
+        let report = miette::Report::new(Pointed::new(self));
+        eprintln!("{report:?}");
+        ExitCode::from(code)
+    }
+}
+
+/// An error with the piece of the configuration that it is about.
+#[derive(Debug)]
+struct Pointed {
+    failure: Failure,
+    source: Option<(NamedSource<String>, usize)>,
+}
+
+impl Pointed {
+    fn new(failure: Failure) -> Self {
+        let source = match &failure {
+            Failure::Work(Error::Config(error)) => {
+                let name = error.path.display().to_string();
+                Some((NamedSource::new(name, error.text.clone()), error.offset()))
+            }
+            _ => None,
+        };
+        Self { failure, source }
+    }
+}
+
+impl std::fmt::Display for Pointed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.failure.fmt(f)
+    }
+}
+
+impl std::error::Error for Pointed {}
+
+impl Diagnostic for Pointed {
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source.as_ref().map(|(source, _)| source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let (_, offset) = self.source.as_ref()?;
+        Some(Box::new(std::iter::once(LabeledSpan::at_offset(*offset, "here"))))
+    }
+}
+
+/// The result of `fokker w2` for people.
+pub(crate) fn distance_text(found: &Distance) -> String {
+    let Distance { w2sq, w2, extent, nodes, mass, outside, .. } = found;
+    let mut text = format!(
+        "W2² = {w2sq:.10}\nW2  = {w2:.10}\nexact, on {nodes} × {nodes} nodes over ±{extent}\n"
+    );
+    if found.input == Input::Points {
+        let _ = writeln!(
+            text,
+            "points inside the box: {} and {}; outside, and in no distance: {} and {}",
+            mass[0], mass[1], outside[0], outside[1]
+        );
+    }
+    text
+}

@@ -1,0 +1,302 @@
+//! The binary from end to end on a tiny study.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use common::{TINY, fail, succeed};
+use ndarray::{Array1, Array2};
+use ndarray_npy::{read_npy, write_npy};
+use serde_json::Value;
+
+fn folder_with_tiny() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("tiny.ron"), TINY).unwrap();
+    folder
+}
+
+/// Every file of a folder and its subfolders, sorted.
+fn files(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() {
+            found.extend(files(&path).into_iter().map(|file| format!("{name}/{file}")));
+        } else {
+            found.push(name);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What of a run must not depend on when and with how many threads it ran: all but the seconds.
+fn fingerprint(run: &Path) -> Vec<(String, Vec<u8>)> {
+    let without_seconds = |text: &str| {
+        let mut value: Value = serde_json::from_str(text).unwrap();
+        let mut cells: Vec<&mut Value> = match value.get_mut("cells") {
+            Some(cells) => cells.as_array_mut().unwrap().iter_mut().collect(),
+            None => vec![&mut value],
+        };
+        for cell in &mut cells {
+            let object = cell.as_object_mut().unwrap();
+            object.retain(|name, _| !name.contains("seconds"));
+        }
+        value.to_string().into_bytes()
+    };
+    let content = |name: &String| {
+        let bytes = fs::read(run.join(name)).unwrap();
+        let text = || String::from_utf8(bytes.clone()).unwrap();
+        match name.rsplit('.').next().unwrap() {
+            "json" => without_seconds(&text()),
+            "jsonl" => text().lines().flat_map(without_seconds).collect(),
+            "npy" | "safetensors" | "ron" => bytes,
+            // Captions hold distances alone, but pictures are not compared to the bit.
+            _ => Vec::new(),
+        }
+    };
+    files(run).into_iter().map(|name| (name.clone(), content(&name))).collect()
+}
+
+#[test]
+fn a_run_leaves_its_folder_and_prints_its_table() {
+    let folder = folder_with_tiny();
+    let at = |name: &str| folder.path().join("out").join(name);
+    let table = succeed(folder.path(), &["run", "tiny.ron", "--out", "out"]);
+    for expected in ["mixture", "ODE–truth", "SDE–truth", "ODE–SDE", "floor", "N = 500", "seed 7"]
+    {
+        assert!(table.contains(expected), "{table}");
+    }
+    assert_eq!(
+        files(&folder.path().join("out")),
+        [
+            "checkpoints/mixture_w0.5.safetensors",
+            "checkpoints/mixture_w0.safetensors",
+            "config.ron",
+            "figures/densities.png",
+            "figures/densities.svg",
+            "figures/training.png",
+            "figures/training.svg",
+            "metrics.jsonl",
+            "samples/mixture_truth.npy",
+            "samples/mixture_w0.5_ode.npy",
+            "samples/mixture_w0.5_sde.npy",
+            "samples/mixture_w0_ode.npy",
+            "samples/mixture_w0_sde.npy",
+            "summary.json",
+        ]
+    );
+    let summary: Value = serde_json::from_slice(&fs::read(at("summary.json")).unwrap()).unwrap();
+    let cells = summary["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 2);
+    for (cell, w_r) in cells.iter().zip([0.0, 0.5]) {
+        assert_eq!(
+            (&cell["target"], &cell["w_r"], &cell["n"]),
+            (&Value::from("mixture"), &Value::from(w_r), &Value::from(500),)
+        );
+        for field in [
+            "floor",
+            "w2sq_ode_truth",
+            "w2sq_sde_truth",
+            "w2sq_ode_sde",
+            "mean_residual_sq",
+            "train_seconds",
+            "sample_seconds",
+        ] {
+            assert!(cell[field].as_f64().unwrap() > 0.0, "{field} of {cell}");
+        }
+    }
+    // Steps 1 and 11, and the last, of each of the two cells.
+    let metrics = fs::read_to_string(at("metrics.jsonl")).unwrap();
+    let lines: Vec<Value> =
+        metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let steps: Vec<u64> = lines.iter().map(|line| line["step"].as_u64().unwrap()).collect();
+    assert_eq!(steps, [1, 11, 15, 1, 11, 15]);
+    for line in &lines {
+        let number = |field: &str| line[field].as_f64().unwrap();
+        let objective = number("dsm") + number("w_r") * number("residual");
+        assert!((number("loss") - objective).abs() < 1e-9 * objective);
+        assert!(number("lr") > 0.0 && number("seconds") > 0.0);
+    }
+    // The distances follow from the samples.
+    let measured = succeed(
+        folder.path(),
+        &["w2", "out/samples/mixture_w0_ode.npy", "out/samples/mixture_w0_sde.npy", "--json"],
+    );
+    let measured: Value = serde_json::from_str(&measured).unwrap();
+    assert_eq!(measured["input"], "points");
+    let sde: Array2<f32> = read_npy(at("samples/mixture_w0_sde.npy")).unwrap();
+    assert_eq!(sde.dim(), (500, 2));
+    // The configuration that was written gives the same run.
+    succeed(folder.path(), &["run", "out/config.ron", "--out", "again", "-q"]);
+    assert_eq!(fingerprint(&folder.path().join("out")), fingerprint(&folder.path().join("again")));
+}
+
+#[test]
+fn results_depend_on_the_seed_and_not_on_the_threads() {
+    let folder = folder_with_tiny();
+    let run = |out: &str, more: &[&str]| {
+        let arguments = [&["run", "tiny.ron", "--out", out, "-q"], more].concat();
+        succeed(folder.path(), &arguments);
+        fingerprint(&folder.path().join(out))
+    };
+    let one = run("one", &["--threads", "1"]);
+    assert_eq!(one, run("three", &["--threads", "3"]));
+    assert_ne!(one, run("seed", &["--seed", "8"]));
+}
+
+#[test]
+fn a_finished_run_is_replaced_only_by_force() {
+    let folder = folder_with_tiny();
+    succeed(folder.path(), &["run", "tiny.ron", "-q"]);
+    let run = folder.path().join("runs/tiny-7");
+    let before = fs::read(run.join("summary.json")).unwrap();
+    let message = fail(folder.path(), 2, &["run", "tiny.ron", "-q"]);
+    assert!(message.contains("--force"), "{message}");
+    assert_eq!(fs::read(run.join("summary.json")).unwrap(), before);
+    succeed(folder.path(), &["run", "tiny.ron", "-q", "--force"]);
+    assert_ne!(fs::read(run.join("summary.json")).unwrap(), before);
+    // A folder of other things is left alone even by force.
+    fs::create_dir(folder.path().join("mine")).unwrap();
+    fs::write(folder.path().join("mine/notes.txt"), "keep").unwrap();
+    fail(folder.path(), 2, &["run", "tiny.ron", "--out", "mine", "--force"]);
+    assert_eq!(files(&folder.path().join("mine")), ["notes.txt"]);
+}
+
+#[test]
+fn the_example_is_a_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = succeed(folder.path(), &["init"]);
+    assert!(example.lines().filter(|line| line.contains("//")).count() > 10);
+    let mut small = example;
+    for (from, to) in [("steps: ", "steps: 1, // "), ("particles: ", "particles: 100, // ")] {
+        small = small.replace(from, to);
+    }
+    // Still a configuration with its numbers made small, if every field stands on a line of its own.
+    fs::write(folder.path().join("mine.ron"), &small).unwrap();
+    succeed(folder.path(), &["run", "mine.ron", "-q"]);
+}
+
+#[test]
+fn a_checkpoint_is_sampled_both_ways() {
+    let folder = folder_with_tiny();
+    succeed(folder.path(), &["run", "tiny.ron", "--out", "out", "-q"]);
+    let checkpoint = "out/checkpoints/mixture_w0.5.safetensors";
+    let sample = |method: &str, out: &str, seed: &str, threads: &str| {
+        let printed = succeed(
+            folder.path(),
+            &[
+                "sample",
+                checkpoint,
+                "--method",
+                method,
+                "--n",
+                "300",
+                "--seed",
+                seed,
+                "--out",
+                out,
+                "--threads",
+                threads,
+                "-q",
+                "--json",
+            ],
+        );
+        let printed: Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!((&printed["n"], &printed["method"]), (&300.into(), &method.into()));
+        read_npy::<_, Array2<f32>>(folder.path().join(out)).unwrap()
+    };
+    let sde = sample("sde", "sde.npy", "1", "1");
+    assert_eq!(sde.dim(), (300, 2));
+    assert_eq!(sde, sample("sde", "sde2.npy", "1", "3"));
+    assert_ne!(sde, sample("sde", "sde3.npy", "2", "1"));
+    assert_ne!(sde, sample("ode", "ode.npy", "1", "1"));
+}
+
+#[test]
+fn w2_measures_histograms_and_points() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, array: &Array2<f64>| {
+        write_npy(folder.path().join(name), array).unwrap();
+    };
+    let json = |arguments: &[&str]| -> Value {
+        let arguments = [&["w2", "--json"], arguments].concat();
+        let printed = succeed(folder.path(), &arguments);
+        assert_eq!(printed.lines().count(), 1);
+        serde_json::from_str(&printed).unwrap()
+    };
+    // Mass moved by (2, 1) nodes of spacing 2L/(n − 1) = 1.
+    let mut a = Array2::zeros((8, 8));
+    let mut b = a.clone();
+    a[[1, 1]] = 3.0;
+    a[[4, 2]] = 1.0;
+    b[[2, 3]] = 30.0;
+    b[[5, 4]] = 10.0;
+    write("a.npy", &a);
+    write("b.npy", &b);
+    let found = json(&["a.npy", "b.npy"]);
+    assert_eq!(found["w2sq"], 5.0);
+    assert_eq!(found["w2"], 5.0_f64.sqrt());
+    assert_eq!((&found["extent"], &found["nodes"]), (&Value::from(3.5), &Value::from(8)));
+    assert_eq!(json(&["a.npy", "b.npy", "--extent", "7"])["w2sq"], 20.0);
+    assert_eq!(json(&["a.npy", "a.npy"])["w2sq"], 0.0);
+    // The same, flat, and of integers.
+    let flat: Array1<u32> = a.iter().map(|&x| x as u32).collect();
+    write_npy(folder.path().join("flat.npy"), &flat).unwrap();
+    assert_eq!(json(&["flat.npy", "b.npy"])["w2sq"], 5.0);
+    // Points at nodes of the 64 × 64 grid, spacing 7/63 = 1/9.
+    write("p.npy", &ndarray::array![[-3.5, -3.5], [-3.5, 3.5], [-3.5, 0.5]]);
+    write("q.npy", &ndarray::array![[-3.5 + 2.0 / 9.0, -3.5], [-3.5 + 2.0 / 9.0, 3.5], [9.0, 0.0]]);
+    let found = json(&["p.npy", "p.npy"]);
+    assert_eq!((&found["w2sq"], &found["mass"][0]), (&Value::from(0.0), &Value::from(3.0)));
+    let found = json(&["q.npy", "q.npy"]);
+    assert_eq!(found["outside"], serde_json::json!([1, 1]));
+    write("p.npy", &ndarray::array![[-3.5, -3.5], [-3.5, 3.5], [0.0, -9.0]]);
+    let found = json(&["p.npy", "q.npy"])["w2sq"].as_f64().unwrap();
+    assert!((found - 4.0 / 81.0).abs() < 1e-15, "{found}");
+    let text = succeed(folder.path(), &["w2", "p.npy", "q.npy"]);
+    assert!(text.contains("W2² = 0.0493827160") && text.contains("1 and 1"), "{text}");
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["init", "run", "sample", "w2"] {
+        let help = succeed(folder.path(), &[command, "--help"]);
+        assert!(help.contains("Example:") && help.contains(&format!("fokker {command}")), "{help}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_says_so_and_is_not_finished() {
+    let folder = folder_with_tiny();
+    let long = TINY.replace("steps: 12", "steps: 1000000");
+    fs::write(folder.path().join("long.ron"), long).unwrap();
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_fokker"))
+            .args(["run", "long.ron", "--out", "out"])
+            .current_dir(folder.path())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // It listens before it makes the folder, and trains for hours after.
+        while !folder.path().join("out/metrics.jsonl").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let id = child.id().to_string();
+        Command::new("kill").args(["-s", signal, &id]).status().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert!(!folder.path().join("out/summary.json").exists());
+        fs::remove_dir_all(folder.path().join("out")).unwrap();
+    }
+    // What it left does not stand in the way of the next run.
+    fs::create_dir(folder.path().join("out")).unwrap();
+    fs::write(folder.path().join("out/config.ron"), TINY).unwrap();
+    succeed(folder.path(), &["run", "tiny.ron", "--out", "out", "-q"]);
+}

@@ -1,0 +1,104 @@
+use std::io;
+use std::path::PathBuf;
+
+use fokker_fp_residual::ObjectiveError;
+use fokker_metrics::{HistogramError, TransportError};
+use fokker_samplers::SamplingError;
+use fokker_score_net::{CheckpointError, NetworkError};
+use fokker_sde_core::{BatchError, TimeGridError};
+
+use crate::ConfigError;
+use crate::figures::FigureError;
+
+/// Why an experiment, or a part of one, failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration was refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("{}: {reason}", .path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file is not a checkpoint.
+    #[error("{}: {source}", .path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CheckpointError,
+    },
+    /// The run folder holds a finished run.
+    #[error("{} holds a finished run; use --force to replace it, or --out for another folder", .0.display())]
+    Finished(PathBuf),
+    /// The run folder holds something else.
+    #[error("{} is not empty and holds no run of fokker; name another folder with --out", .0.display())]
+    NotARunFolder(PathBuf),
+    /// The time grid is impossible.
+    #[error(transparent)]
+    TimeGrid(#[from] TimeGridError),
+    /// Training failed.
+    #[error("training failed: {0}")]
+    Training(#[from] ObjectiveError),
+    /// The network failed.
+    #[error("the network failed: {0}")]
+    Network(#[from] NetworkError),
+    /// Sampling failed.
+    #[error("sampling failed: {0}")]
+    Sampling(#[from] SamplingError),
+    /// Evaluating the residual failed.
+    #[error("evaluating the network failed: {0}")]
+    Batch(#[from] BatchError),
+    /// The samples make no histogram.
+    #[error("the samples make no histogram: {0}")]
+    Histogram(#[from] HistogramError),
+    /// The distance could not be computed.
+    #[error("the distance could not be computed: {0}")]
+    Transport(#[from] TransportError),
+    /// A figure could not be drawn.
+    #[error("a figure could not be drawn: {0}")]
+    Figure(#[from] FigureError),
+    /// The work was stopped from outside.
+    #[error("interrupted")]
+    Cancelled,
+    /// A defect of this program.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// Whether the fault lies in what the user gave (exit code 2), not in the work (exit code 1).
+    pub fn is_bad_input(&self) -> bool {
+        matches!(
+            self,
+            Self::Config(_)
+                | Self::Read { .. }
+                | Self::Write { .. }
+                | Self::Content { .. }
+                | Self::Checkpoint { .. }
+                | Self::Finished(_)
+                | Self::NotARunFolder(_)
+                | Self::TimeGrid(_)
+        )
+    }
+}

@@ -1,0 +1,57 @@
+use fokker_fp_residual::Losses;
+
+use crate::{Cell, CellId, Method};
+
+/// What happens in a run, as it happens.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// A training step is done.
+    Trained {
+        /// The cell.
+        cell: CellId,
+        /// Steps done so far, of all stages.
+        step: usize,
+        /// Steps to do in all.
+        steps: usize,
+        /// The losses of this step; the residual is the last one computed.
+        losses: Losses,
+    },
+    /// More particles have been sampled.
+    Sampled {
+        /// The sampler.
+        method: Method,
+        /// Particles that have arrived so far.
+        done: usize,
+        /// Particles in all.
+        particles: usize,
+    },
+    /// Sampling is done and the distances of a cell are being computed.
+    Measuring {
+        /// The cell.
+        cell: CellId,
+    },
+    /// A cell is done.
+    Finished {
+        /// Its results.
+        cell: &'a Cell,
+    },
+}
+
+/// Follows a run, from any of its threads.
+pub trait Progress: Sync {
+    /// Called for each event.
+    fn on(&self, event: Event<'_>);
+
+    /// Asked often; `true` ends the run with [`Error::Cancelled`](crate::Error::Cancelled).
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Looks at nothing and never cancels.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn on(&self, _event: Event<'_>) {}
+}

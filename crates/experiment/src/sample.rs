@@ -1,0 +1,105 @@
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fokker_samplers::{EulerMaruyama, Observer, ReverseProcess, SamplingError};
+use fokker_score_net::Checkpoint;
+use fokker_sde_core::{GridRule, Score, Sde, Streams};
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Event, Progress, files};
+
+/// The two ways to sample a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// The reverse-time SDE.
+    Sde,
+    /// The probability-flow ODE.
+    Ode,
+}
+
+impl Method {
+    /// The name in files and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sde => "sde",
+            Self::Ode => "ode",
+        }
+    }
+
+    fn process(self) -> ReverseProcess {
+        match self {
+            Self::Sde => ReverseProcess::SDE,
+            Self::Ode => ReverseProcess::ODE,
+        }
+    }
+}
+
+/// Passes the news of a sampler on to the progress of a run.
+struct Counter<'a> {
+    progress: &'a dyn Progress,
+    method: Method,
+    done: AtomicUsize,
+    particles: usize,
+}
+
+impl Observer for Counter<'_> {
+    fn finished(&self, particles: usize) {
+        let done = self.done.fetch_add(particles, Ordering::Relaxed) + particles;
+        let (method, particles) = (self.method, self.particles);
+        self.progress.on(Event::Sampled { method, done, particles });
+    }
+
+    fn cancelled(&self) -> bool {
+        self.progress.cancelled()
+    }
+}
+
+/// Samples a score by the Euler–Maruyama scheme, the last step of the SDE without noise.
+pub(crate) fn sample(
+    score: &dyn Score<f32>,
+    sde: &dyn Sde,
+    method: Method,
+    grid: GridRule,
+    particles: usize,
+    seed: u64,
+    progress: &dyn Progress,
+) -> Result<Array2<f32>, Error> {
+    let solver = EulerMaruyama { process: method.process(), noise_free_last_step: true };
+    let grid = grid.grid(sde.horizon())?;
+    let counter = Counter { progress, method, done: AtomicUsize::new(0), particles };
+    match solver.sample(score, sde, &grid, particles, Streams::new(seed), &counter) {
+        Err(SamplingError::Cancelled) => Err(Error::Cancelled),
+        result => Ok(result?),
+    }
+}
+
+/// Reads a checkpoint from a file.
+pub(crate) fn load_checkpoint(path: &Path) -> Result<Checkpoint<f32>, Error> {
+    let bytes =
+        std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    Checkpoint::from_bytes(&bytes)
+        .map_err(|source| Error::Checkpoint { path: path.to_owned(), source })
+}
+
+/// Samples the model in the checkpoint file `from` and writes the particles, `[n, d]` in single
+/// precision, to the `.npy` file `to`.
+///
+/// # Errors
+/// If the checkpoint cannot be read, sampling fails, or the file cannot be written; the file is then
+/// left as it was.
+pub fn sample_checkpoint(
+    from: &Path,
+    to: &Path,
+    method: Method,
+    grid: GridRule,
+    particles: usize,
+    seed: u64,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    let Checkpoint { network, diffusion } = load_checkpoint(from)?;
+    files::check_writable(to)?;
+    let samples = sample(&network, &diffusion, method, grid, particles, seed, progress)?;
+    files::write_npy(to, samples.view())
+}
