@@ -225,7 +225,8 @@ impl Experiment {
                 None => (field.as_str(), false),
             };
             let child = match &error.code {
-                ron::Error::MissingStructField { field, .. } => Some((*field).to_owned()),
+                ron::Error::MissingStructField { field, .. }
+                | ron::Error::DuplicateStructField { field, .. } => Some((*field).to_owned()),
                 _ if lost => field_before(&text, at),
                 _ => None,
             };
@@ -235,6 +236,7 @@ impl Experiment {
                 .collect();
             let reason = match error.code {
                 ron::Error::MissingStructField { .. } => "is missing".to_owned(),
+                ron::Error::DuplicateStructField { .. } => "is given twice".to_owned(),
                 other => other.to_string(),
             };
             fail(at, path.join("."), reason)

@@ -1,0 +1,132 @@
+//! What the binary says about bad input: names file, line and field, exits with 2, leaves nothing.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod common;
+
+use std::fs;
+
+use common::{TINY, fail};
+use ndarray::{Array1, Array2, Array3, array};
+use ndarray_npy::write_npy;
+
+/// The message for the tiny study with `from` replaced by `to`.
+fn with_change(from: &str, to: &str) -> String {
+    assert_eq!(TINY.matches(from).count(), 1, "`{from}` must stand once in the study");
+    with_text(&TINY.replace(from, to))
+}
+
+fn with_text(text: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("study.ron"), text).unwrap();
+    let message = fail(folder.path(), 2, &["run", "study.ron", "--out", "out"]);
+    assert!(!folder.path().join("out").exists(), "a refused study leaves a folder");
+    message
+}
+
+#[test]
+fn configurations() {
+    let changes = [
+        ("unknown field", "learning_rate: 1e-3", "learning_rat: 1e-3"),
+        ("missing field", "particles: 500, ", ""),
+        ("double field", "seed: 7,", "seed: 7, seed: 8,"),
+        ("wrong type", "learning_rate: 1e-4", "learning_rate: \"fast\""),
+        ("fraction for a count", "particles: 500", "particles: 1.5"),
+        ("negative count", "[8, 8]", "[8, -8]"),
+        ("unknown target", "[mixture]", "[chess]"),
+        ("no target", "[mixture]", "[]"),
+        ("target twice", "[mixture]", "[mixture, ring, mixture]"),
+        ("negative weight", "[0.0, 0.5]", "[0.0, -0.5]"),
+        ("weight that is no number", "[0.0, 0.5]", "[NaN]"),
+        ("zero steps", "steps: 12", "steps: 0"),
+        ("zero learning rate", "learning_rate: 1e-3", "learning_rate: 0.0"),
+        ("no stage", "stages: [", "stages: [], other: ["),
+        ("zero points", "denoising_points: 300", "denoising_points: 0"),
+        ("too many particles", "particles: 500", "particles: 5000000000000"),
+        ("zero width", "[8, 8]", "[8, 0]"),
+        ("zero sharpness", "beta: 100.0", "beta: 0.0"),
+        ("negative horizon", "horizon: 1.0", "horizon: -1.0"),
+        ("unknown diffusion", "OrnsteinUhlenbeck", "Brownian"),
+        ("zero grid steps", "coarse: 8", "coarse: 0"),
+        ("one node", "nodes: 16", "nodes: 1"),
+        ("negative extent", "nodes: 16, extent: 3.5", "nodes: 16, extent: -3.5"),
+        ("time beyond the horizon", "collocation: (t_min: 1e-5", "collocation: (t_min: 2.0"),
+        ("bracket left open", "(coarse: 8, fine: 4)", "(coarse: 8, fine: 4"),
+    ];
+    let messages: Vec<String> = changes
+        .iter()
+        .map(|(what, from, to)| format!("── {what}\n{}", with_change(from, to).trim_end()))
+        .collect();
+    insta::assert_snapshot!("configurations", messages.join("\n\n"));
+    insta::assert_snapshot!("empty_configuration", with_text(""));
+    insta::assert_snapshot!("more_after_the_end", with_text(&format!("{TINY}\n()")));
+}
+
+#[test]
+fn files_and_options() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("study.ron"), TINY).unwrap();
+    fs::write(path("text.npy"), "no array").unwrap();
+    fs::write(path("text.safetensors"), "no checkpoint").unwrap();
+    write_npy(path("a.npy"), &Array2::<f64>::ones((4, 4))).unwrap();
+    write_npy(path("b.npy"), &Array2::<f64>::ones((5, 5))).unwrap();
+    write_npy(path("cube.npy"), &Array3::<f64>::ones((3, 3, 3))).unwrap();
+    write_npy(path("wide.npy"), &Array2::<f64>::ones((4, 7))).unwrap();
+    write_npy(path("flags.npy"), &Array1::from_elem(4, true)).unwrap();
+    write_npy(path("zero.npy"), &Array2::<f64>::zeros((4, 4))).unwrap();
+    write_npy(path("nan.npy"), &array![[1.0, 2.0], [f64::NAN, 4.0]]).unwrap();
+    write_npy(path("negative.npy"), &array![[1.0, 2.0], [3.0, -4.0]]).unwrap();
+    write_npy(path("points.npy"), &array![[0.0, 0.0], [1.0, 0.0], [0.5, 0.5]]).unwrap();
+    write_npy(path("lost.npy"), &array![[0.0, 0.0], [1.0, f64::INFINITY], [0.5, 0.5]]).unwrap();
+    write_npy(path("far.npy"), &array![[9.0, 0.0], [0.0, 9.0], [9.0, 9.0]]).unwrap();
+    let commands: &[&[&str]] = &[
+        &["run", "missing.ron"],
+        &["run", "."],
+        &["run", "study.ron", "--threads", "0"],
+        &["run", "study.ron", "--seed", "-1"],
+        &["init", "--seed", "1"],
+        &["w2", "a.npy", "b.npy", "--seed", "1"],
+        &["w2", "a.npy", "missing.npy"],
+        &["w2", "a.npy", "text.npy"],
+        &["w2", "a.npy", "b.npy"],
+        &["w2", "a.npy", "points.npy"],
+        &["w2", "cube.npy", "a.npy"],
+        &["w2", "wide.npy", "a.npy"],
+        &["w2", "flags.npy", "a.npy"],
+        &["w2", "zero.npy", "a.npy"],
+        &["w2", "nan.npy", "nan.npy"],
+        &["w2", "negative.npy", "negative.npy"],
+        &["w2", "points.npy", "lost.npy"],
+        &["w2", "points.npy", "far.npy"],
+        &["w2", "a.npy", "a.npy", "--extent", "0"],
+        &["w2", "a.npy", "a.npy", "--extent", "NaN"],
+        &["sample", "missing.safetensors", "--method", "sde", "--n", "5", "--out", "x.npy"],
+        &["sample", "text.safetensors", "--method", "sde", "--n", "5", "--out", "x.npy"],
+        &["sample", "text.safetensors", "--method", "sde", "--n", "0", "--out", "x.npy"],
+        &["sample", "text.safetensors", "--method", "magic", "--n", "5", "--out", "x.npy"],
+    ];
+    let before = fs::read_dir(folder.path()).unwrap().count();
+    let messages: Vec<String> = commands
+        .iter()
+        .map(|arguments| {
+            let message = fail(folder.path(), 2, arguments);
+            format!("$ fokker {}\n{}", arguments.join(" "), message.trim_end())
+        })
+        .collect();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), before, "a refusal leaves a file");
+    insta::assert_snapshot!("files_and_options", messages.join("\n\n"));
+}
+
+#[test]
+fn samples_go_to_a_file_in_a_folder_that_exists() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("study.ron"), TINY).unwrap();
+    common::succeed(folder.path(), &["run", "study.ron", "--out", "out", "-q"]);
+    let checkpoint = "out/checkpoints/mixture_w0.safetensors";
+    let sample = |out: &str| {
+        fail(folder.path(), 2, &["sample", checkpoint, "--method", "ode", "--n", "5", "--out", out])
+    };
+    assert!(sample("none/x.npy").contains("the folder none does not exist"));
+    assert!(sample("out").contains("out: is a folder"));
+}
