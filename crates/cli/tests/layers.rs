@@ -1,7 +1,5 @@
 //! The layers of the workspace: which crate may depend on which, and which Rust it needs.
 
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
 use cargo_metadata::{MetadataCommand, semver::Version};
 
 /// Each package with the packages of the workspace that it may depend on.

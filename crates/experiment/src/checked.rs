@@ -26,6 +26,10 @@ pub(crate) fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64
     check(deserializer, "must be positive and finite", |x: &f64| *x > 0.0 && x.is_finite())
 }
 
+pub(crate) fn not_negative<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    check(deserializer, "must be finite and not negative", |x: &f64| *x >= 0.0 && x.is_finite())
+}
+
 pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,

@@ -82,6 +82,13 @@ pub struct Stage {
     /// Adam's learning rate.
     #[serde(deserialize_with = "checked::positive")]
     pub learning_rate: f64,
+    /// The factor of `w_R` in this stage, 1 if not given; with 0 the stage trains on `L_DSM` alone.
+    #[serde(default = "one", deserialize_with = "checked::not_negative")]
+    pub residual_factor: f64,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 /// How models are sampled.

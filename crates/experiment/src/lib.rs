@@ -31,3 +31,8 @@ pub use run::run;
 pub use run_folder::RunFolder;
 pub use sample::{Method, sample_checkpoint};
 pub use summary::Summary;
+
+/// The code of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -40,21 +40,21 @@ pub(crate) fn train(
     let clock = Instant::now();
     let streams = Streams::new(experiment.seed);
     let training = &experiment.training;
-    let objective = Objective {
-        target,
-        sde: &experiment.diffusion,
-        denoising_points: training.denoising_points,
-        residual_points: training.residual_points,
-        residual_weight: cell.w_r,
-        times: training.times,
-        collocation: training.collocation,
-    };
     let mut network = Mlp::new(&experiment.network.shape(target.dim()), streams)?;
     let steps = experiment.training_steps();
     let mut step = 0;
     let mut last_residual = None;
     for stage in &training.stages {
         let mut adam = Adam::default();
+        let objective = Objective {
+            target,
+            sde: &experiment.diffusion,
+            denoising_points: training.denoising_points,
+            residual_points: training.residual_points,
+            residual_weight: cell.w_r * stage.residual_factor,
+            times: training.times,
+            collocation: training.collocation,
+        };
         for _ in 0..stage.steps {
             if progress.cancelled() {
                 return Err(Error::Cancelled);

@@ -65,12 +65,19 @@ pub enum ObjectiveError {
 
 /// Points per block: a block is one task, has a random stream of its own, and fits the cache. Part of
 /// what a seed means.
-const BLOCK: usize = 128;
+const BLOCK: usize = 64;
 
-/// One block of work: its part of the points and of the objective.
+/// The two terms of the objective.
+#[derive(Clone, Copy)]
+enum Term {
+    Denoising,
+    Residual,
+}
+
+/// One block of work: some of the points of a term.
 #[derive(Clone, Copy)]
 struct Block {
-    purpose: Purpose,
+    term: Term,
     index: usize,
     points: usize,
 }
@@ -84,7 +91,7 @@ type Scalar<E, T> = Tensor<(), E, <E as Element>::Device, T>;
 impl Objective<'_> {
     /// The losses and the parameter gradient of `L` for the points of training step `step`.
     ///
-    /// Points are drawn and evaluated in blocks of 128, over all threads of the current pool, and
+    /// Points are drawn and evaluated in blocks of 64, over all threads of the current pool, and
     /// summed in a fixed order: same streams and step, same bits, for any number of threads.
     ///
     /// # Errors
@@ -95,9 +102,9 @@ impl Objective<'_> {
         streams: Streams,
         step: u64,
     ) -> Result<(Losses, Gradient<E>), ObjectiveError> {
-        let mut blocks = cut(Purpose::Denoising, self.denoising_points);
+        let mut blocks = cut(Term::Denoising, self.denoising_points);
         if self.residual_weight > 0.0 {
-            blocks.extend(cut(Purpose::Collocation, self.residual_points));
+            blocks.extend(cut(Term::Residual, self.residual_points));
         }
         let parts: Vec<(f64, Gradient<E>)> = blocks
             .par_iter()
@@ -112,9 +119,9 @@ impl Objective<'_> {
         let (mut denoising, mut residual) = (0.0, 0.0);
         for (block, (sum, part)) in blocks.iter().zip(&parts) {
             gradient.add(part);
-            match block.purpose {
-                Purpose::Denoising => denoising += sum,
-                _ => residual += sum,
+            match block.term {
+                Term::Denoising => denoising += sum,
+                Term::Residual => residual += sum,
             }
         }
         denoising /= (self.denoising_points * self.target.dim()) as f64;
@@ -145,7 +152,7 @@ impl Objective<'_> {
         streams: Streams,
         step: u64,
     ) -> Result<f64, ObjectiveError> {
-        let sums: Vec<f64> = cut(Purpose::Collocation, self.residual_points)
+        let sums: Vec<f64> = cut(Term::Residual, self.residual_points)
             .into_par_iter()
             .map(|block| Ok(self.block_loss(network, streams, step, block, NoneTape)?.0))
             .collect::<Result<_, NetworkError>>()?;
@@ -166,16 +173,16 @@ impl Objective<'_> {
         block: Block,
         tape: T,
     ) -> Result<(f64, Scalar<E, T>), NetworkError> {
-        let mut rng = streams.rng(block.purpose, step, block.index as u64);
+        let rng = |purpose| streams.rng(purpose, step, block.index as u64);
         let dim = self.target.dim();
-        let (errors, factor) = match block.purpose {
-            Purpose::Denoising => {
+        let (errors, factor) = match block.term {
+            Term::Denoising => {
                 let batch = DenoisingBatch::<E>::draw(
                     block.points,
                     self.target,
                     self.sde,
                     self.times,
-                    &mut rng,
+                    &mut rng(Purpose::Denoising),
                 );
                 let (t, x) = (batch.t.view(), batch.x.view());
                 let jet = network.tensor_jet(t, x, Derivatives::Gradient, tape)?;
@@ -183,8 +190,9 @@ impl Objective<'_> {
                 let errors = jet.gradient.try_sub(matched).map_err(backend)?;
                 (errors, 1.0 / (self.denoising_points * dim) as f64)
             }
-            _ => {
+            Term::Residual => {
                 let horizon = self.sde.horizon();
+                let mut rng = rng(Purpose::Collocation);
                 let (t, x) = self.collocation.draw(block.points, dim, horizon, &mut rng);
                 let jet = network.tensor_jet(t.view(), x.view(), Derivatives::All, tape)?;
                 let epsilon = residual_tensor(jet, self.sde, t.view(), x.view())?;
@@ -230,9 +238,9 @@ fn residual_tensor<E: Element, T: Tape<E, E::Device>>(
         .map_err(backend)
 }
 
-fn cut(purpose: Purpose, points: usize) -> Vec<Block> {
+fn cut(term: Term, points: usize) -> Vec<Block> {
     (0..points.div_ceil(BLOCK))
-        .map(|index| Block { purpose, index, points: BLOCK.min(points - index * BLOCK) })
+        .map(|index| Block { term, index, points: BLOCK.min(points - index * BLOCK) })
         .collect()
 }
 

@@ -13,7 +13,7 @@ impl Activation {
     /// `[f(z), f′(z), f″(z), f‴(z)]`.
     ///
     /// A jet needs two derivatives; the reverse pass through it needs the third.
-    #[inline]
+    #[inline(always)]
     pub fn derivatives<E: Element>(&self, z: E) -> [E; 4] {
         match self {
             Self::Softplus(softplus) => softplus.derivatives(z),
@@ -75,39 +75,30 @@ impl Softplus {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn derivatives<E: Element>(&self, z: E) -> [E; 4] {
         let (zero, one) = (E::zero(), E::one());
         let beta = E::of(self.beta);
         let u = beta * z;
-        if u > E::EXP_CUTOFF {
-            return [z, one, zero, zero];
-        }
-        if u < -E::EXP_CUTOFF {
-            return [zero; 4];
-        }
-        // 1 − e would cancel for small u.
-        let (e, complement) = if u.abs() < one {
-            let m = (-u.abs()).exp_m1();
-            (one + m, -m)
-        } else {
-            let e = (-u.abs()).exp();
-            (e, one - e)
-        };
+        let size = u.abs();
+        let near = size <= E::EXP_CUTOFF;
+        let (e, complement) = E::decay(if near { size } else { E::EXP_CUTOFF });
+        // 0, or NaN if z is not finite: what is broken must not look whole.
+        let broken = z - z;
+        let e = if near { e } else { zero } + broken;
+        let complement = if near { complement } else { one };
         let d = one / (one + e);
         let bump = beta * e * d * d;
         let skew = beta * bump * complement * d;
-        let tail = ln_1p(e) / beta;
-        if u >= zero { [z + tail, d, bump, -skew] } else { [tail, e * d, bump, skew] }
+        let tail = E::log_1p(e) / beta;
+        let positive = u >= zero;
+        [
+            if positive { z } else { zero } + tail,
+            if positive { d } else { e * d },
+            bump,
+            if positive { -skew } else { skew },
+        ]
     }
-}
-
-/// `log(1 + e)` for `0 ≤ e ≤ 1`, to rounding: the rounding error of `1 + e` cancels in the quotient
-/// (W. Kahan). Several times faster than the system's `log1p` in single precision.
-#[inline]
-fn ln_1p<E: Element>(e: E) -> E {
-    let w = E::one() + e;
-    if w == E::one() { e } else { w.ln() * (e / (w - E::one())) }
 }
 
 #[cfg(test)]
@@ -186,6 +177,14 @@ mod tests {
                 let slope = (plus[order] - minus[order]) / (2.0 * h);
                 assert!((slope - at[order + 1]).abs() < 1e-8, "order {order} at z = {z}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_stays_so() {
+        let softplus = Activation::Softplus(Softplus::PAPER);
+        for z in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(softplus.derivatives(z).iter().all(|value| !value.is_finite()));
         }
     }
 

@@ -69,16 +69,15 @@ impl Epilogue {
         }
         let Some(activation) = self.activation else { return slopes };
         slopes.second = vec![E::zero(); size];
+        let slots = value.iter_mut().zip(&mut slopes.first).zip(&mut slopes.second);
         if self.layout.derivatives == Derivatives::All {
             slopes.third = vec![E::zero(); size];
-            for (i, z) in value.iter_mut().enumerate() {
-                let at = activation.derivatives(*z);
-                [*z, slopes.first[i], slopes.second[i], slopes.third[i]] = at;
+            for (((z, first), second), third) in slots.zip(&mut slopes.third) {
+                [*z, *first, *second, *third] = activation.derivatives(*z);
             }
         } else {
-            for (i, z) in value.iter_mut().enumerate() {
-                let at = activation.derivatives(*z);
-                [*z, slopes.first[i], slopes.second[i]] = [at[0], at[1], at[2]];
+            for ((z, first), second) in slots {
+                [*z, *first, *second, _] = activation.derivatives(*z);
             }
         }
         let (first_order, laplacian) = self.split_derivatives(derivatives, size);
