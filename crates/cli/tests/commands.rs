@@ -173,13 +173,21 @@ fn the_example_is_a_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let example = succeed(folder.path(), &["init"]);
     assert!(example.lines().filter(|line| line.contains("//")).count() > 10);
-    let mut small = example;
-    for (from, to) in [("steps: ", "steps: 1, // "), ("particles: ", "particles: 100, // ")] {
-        small = small.replace(from, to);
-    }
-    // Still a configuration with its numbers made small, if every field stands on a line of its own.
-    fs::write(folder.path().join("mine.ron"), &small).unwrap();
+    // Small enough for a test: one step in each stage, few particles.
+    let shortened = |horizon: &str| -> String {
+        let line = |line: &str| match line.trim().split(' ').next() {
+            Some("steps:") => "steps: 1,".to_owned(),
+            Some("particles:") => "particles: 100,".to_owned(),
+            _ => line.replace("horizon: 10.0", horizon),
+        };
+        example.lines().map(|text| line(text) + "\n").collect()
+    };
+    fs::write(folder.path().join("mine.ron"), shortened("horizon: 0.5")).unwrap();
     succeed(folder.path(), &["run", "mine.ron", "-q"]);
+    // From T = 10 the score of an untrained network loses every particle.
+    fs::write(folder.path().join("lost.ron"), shortened("horizon: 10.0")).unwrap();
+    let message = fail(folder.path(), 1, &["run", "lost.ron", "-q"]);
+    assert!(message.contains("checkerboard w_R = 0: none of the sde samples"), "{message}");
 }
 
 #[test]

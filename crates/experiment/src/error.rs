@@ -7,8 +7,8 @@ use fokker_samplers::SamplingError;
 use fokker_score_net::{CheckpointError, NetworkError};
 use fokker_sde_core::{BatchError, TimeGridError};
 
-use crate::ConfigError;
 use crate::figures::FigureError;
+use crate::{CellId, ConfigError, Method};
 
 /// Why an experiment, or a part of one, failed.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +72,19 @@ pub enum Error {
     /// The samples make no histogram.
     #[error("the samples make no histogram: {0}")]
     Histogram(#[from] HistogramError),
+    /// All samples of a cell lie outside the box.
+    #[error(
+        "{} w_R = {}: none of the {} samples lies in the box ±{extent}, so there is no distance to \
+         measure; the network may need more training", .cell.target, .cell.w_r, .method.as_str()
+    )]
+    OutsideTheBox {
+        /// The cell.
+        cell: CellId,
+        /// The sampler.
+        method: Method,
+        /// Half the side of the box.
+        extent: f64,
+    },
     /// The distance could not be computed.
     #[error("the distance could not be computed: {0}")]
     Transport(#[from] TransportError),

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use fokker_fp_residual::mean_squared_residual;
-use fokker_metrics::{Histogram, SquareGrid, squared_w2};
+use fokker_metrics::{Histogram, HistogramError, SquareGrid, squared_w2};
 use fokker_score_net::Mlp;
 use fokker_sde_core::{Purpose, Sde, Streams, Target, TargetName, sample_target};
 use ndarray::Array2;
@@ -117,7 +117,13 @@ pub(crate) fn evaluate(
     let samples = |method| {
         let n = sampling.particles;
         let points = sample(network, diffusion, method, sampling.grid, n, *seed, progress)?;
-        let histogram = histogram(experiment, &points)?;
+        let histogram = match histogram(experiment, &points) {
+            Err(Error::Histogram(HistogramError::Empty { .. })) => {
+                let extent = measurement.extent;
+                return Err(Error::OutsideTheBox { cell: id, method, extent });
+            }
+            result => result?,
+        };
         Ok::<_, Error>(Samples { points, histogram })
     };
     let (sde, ode) = (samples(Method::Sde)?, samples(Method::Ode)?);
