@@ -84,7 +84,7 @@ impl Softplus {
         let near = size <= E::EXP_CUTOFF;
         let (e, complement) = E::decay(if near { size } else { E::EXP_CUTOFF });
         // 0, or NaN if z is not finite: what is broken must not look whole.
-        let broken = z - z;
+        let broken = zero * z;
         let e = if near { e } else { zero } + broken;
         let complement = if near { complement } else { one };
         let d = one / (one + e);
