@@ -1,4 +1,3 @@
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -14,8 +13,8 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// Worker threads; all cores if not given. Results do not depend on it
-    #[arg(long, global = true, value_name = "N")]
-    pub(crate) threads: Option<NonZeroUsize>,
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
     /// Master seed of all random numbers
     #[arg(long, global = true, value_name = "N")]
     pub(crate) seed: Option<u64>,
@@ -72,7 +71,8 @@ pub(crate) enum Command {
     /// Measure the exact Wasserstein-2 distance between two histograms or two point sets
     #[command(
         after_help = "Histograms are [n, n], rows along y, over the nodes linspace(-L, L, n) in both \
-                      directions; a flat array of n² entries is one, too. Points are [m, 2]; they are \
+                      directions; a flat array of n² entries is one, too. Points are [m, 2] with m other \
+                      than 2; they are \
                       counted at the nearest of 64 × 64 such nodes, and those outside the box are \
                       dropped and reported. Both sides are normalised to mass 1.\n\n\
                       Example:\n  fokker w2 ode.npy sde.npy --extent 3.5 --json"
@@ -106,27 +106,34 @@ impl From<MethodName> for Method {
 
 fn extent(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(extent) if extent > 0.0 && extent.is_finite() => Ok(extent),
-        Ok(_) => Err("must be positive and finite".to_owned()),
+        Ok(extent) if (1e-9..=1e9).contains(&extent) => Ok(extent),
+        Ok(_) => Err("must be between 1e-9 and 1e9".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
 
 impl Arguments {
+    /// Whether the command draws random numbers and works on many threads, for a while.
+    pub(crate) fn works(&self) -> bool {
+        matches!(self.command, Command::Run { .. } | Command::Sample { .. })
+    }
+
     /// Refuses an option that the command would not look at.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        let (name, draws, reports) = match self.command {
-            Command::Init => ("init", false, false),
-            Command::Run { .. } => ("run", true, true),
-            Command::Sample { .. } => ("sample", true, true),
-            Command::W2 { .. } => ("w2", false, true),
+        let command = match self.command {
+            Command::Init => "init",
+            Command::Run { .. } => "run",
+            Command::Sample { .. } => "sample",
+            Command::W2 { .. } => "w2",
         };
-        if self.seed.is_some() && !draws {
-            return Err(Failure::Option { option: "--seed", command: name });
+        let unused = [
+            ("--seed", self.seed.is_some() && !self.works()),
+            ("--threads", self.threads.is_some() && !self.works()),
+            ("--json", self.json && matches!(self.command, Command::Init)),
+        ];
+        match unused.into_iter().find(|(_, unused)| *unused) {
+            Some((option, _)) => Err(Failure::Option { option, command }),
+            None => Ok(()),
         }
-        if self.json && !reports {
-            return Err(Failure::Option { option: "--json", command: name });
-        }
-        Ok(())
     }
 }

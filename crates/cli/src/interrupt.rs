@@ -8,7 +8,7 @@ use crate::report::Failure;
 
 /// Whether the user asked to stop. The first signal lets the work end in order, a second one ends the
 /// process at once.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Interrupt {
     code: Arc<AtomicUsize>,
 }
@@ -16,7 +16,8 @@ pub(crate) struct Interrupt {
 impl Interrupt {
     /// Listens for SIGINT and SIGTERM from now on.
     pub(crate) fn listen() -> Result<Self, Failure> {
-        let (code, armed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let Self { code } = Self::default();
+        let armed = Arc::new(AtomicBool::new(false));
         for (signal, exit) in [(SIGINT, 130), (SIGTERM, 143)] {
             // In this order: the shutdown looks at what the second registration sets.
             flag::register_conditional_shutdown(signal, exit, armed.clone())

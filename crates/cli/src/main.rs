@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use args::{Arguments, Command};
 use clap::Parser;
-use fokker_experiment::{EXAMPLE, Experiment, Method, distance, run, sample_checkpoint};
+use fokker_experiment::{EXAMPLE, Error, Experiment, Method, distance, run, sample_checkpoint};
 use fokker_sde_core::GridRule;
 use interrupt::Interrupt;
 use progress::Follower;
@@ -27,19 +27,19 @@ const NODES: usize = 64;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     progress::set_up_log(arguments.quiet, arguments.verbose);
-    let interrupt = match Interrupt::listen() {
+    // What looks at signals listens; the rest is ended by them as any program is.
+    let listening = if arguments.works() { Interrupt::listen() } else { Ok(Interrupt::default()) };
+    let interrupt = match listening {
         Ok(interrupt) => interrupt,
         Err(failure) => return failure.print(),
     };
-    match execute(&arguments, &interrupt) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => match interrupt.exit_code() {
-            Some(code) => {
-                tracing::warn!("interrupted; what was finished has been kept");
-                ExitCode::from(code)
-            }
-            None => failure.print(),
-        },
+    match (execute(&arguments, &interrupt), interrupt.exit_code()) {
+        (Ok(()), _) => ExitCode::SUCCESS,
+        (Err(Failure::Work(Error::Cancelled)), Some(code)) => {
+            tracing::warn!("interrupted");
+            ExitCode::from(code)
+        }
+        (Err(failure), _) => failure.print(),
     }
 }
 
@@ -47,7 +47,7 @@ fn execute(arguments: &Arguments, interrupt: &Interrupt) -> Result<(), Failure> 
     arguments.check()?;
     let mut pool = rayon::ThreadPoolBuilder::new();
     if let Some(threads) = arguments.threads {
-        pool = pool.num_threads(threads.get());
+        pool = pool.num_threads(threads.into());
     }
     let pool = pool.build().map_err(|error| Failure::Threads(error.to_string()))?;
     pool.install(|| match &arguments.command {
@@ -66,7 +66,7 @@ fn execute(arguments: &Arguments, interrupt: &Interrupt) -> Result<(), Failure> 
             let steps = GridRule::PAPER.steps();
             if arguments.json {
                 return print_json(&serde_json::json!({
-                    "out": out, "method": method.as_str(), "n": n, "seed": seed,
+                    "out": out.display().to_string(), "method": method.as_str(), "n": n, "seed": seed,
                     "steps": steps, "seconds": seconds,
                 }));
             }

@@ -21,6 +21,7 @@ pub(crate) fn set_up_log(quiet: bool, verbose: bool) {
         .without_time()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
+        .log_internal_errors(false)
         .init();
 }
 

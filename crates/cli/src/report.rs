@@ -35,7 +35,8 @@ impl Failure {
             _ => 1,
         };
         let report = miette::Report::new(Pointed::new(self));
-        eprintln!("{report:?}");
+        // Where even stderr is closed there is nobody left to tell.
+        let _ = io::Write::write_fmt(&mut io::stderr().lock(), format_args!("{report:?}\n"));
         ExitCode::from(code)
     }
 }

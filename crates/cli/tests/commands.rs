@@ -159,13 +159,15 @@ fn a_finished_run_is_replaced_only_by_force() {
     let message = fail(folder.path(), 2, &["run", "tiny.ron", "-q"]);
     assert!(message.contains("--force"), "{message}");
     assert_eq!(fs::read(run.join("summary.json")).unwrap(), before);
+    fs::write(run.join("samples/mine.csv"), "keep").unwrap();
     succeed(folder.path(), &["run", "tiny.ron", "-q", "--force"]);
+    assert!(run.join("samples/mine.csv").exists());
     assert_ne!(fs::read(run.join("summary.json")).unwrap(), before);
-    // A folder of other things is left alone even by force.
+    // A folder of other things is left alone even by force, a configuration of the user's included.
     fs::create_dir(folder.path().join("mine")).unwrap();
-    fs::write(folder.path().join("mine/notes.txt"), "keep").unwrap();
+    fs::write(folder.path().join("mine/config.ron"), TINY).unwrap();
     fail(folder.path(), 2, &["run", "tiny.ron", "--out", "mine", "--force"]);
-    assert_eq!(files(&folder.path().join("mine")), ["notes.txt"]);
+    assert_eq!(files(&folder.path().join("mine")), ["config.ron"]);
 }
 
 #[test]
@@ -297,14 +299,16 @@ fn an_interrupted_run_says_so_and_is_not_finished() {
         while !folder.path().join("out/metrics.jsonl").exists() {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
+        let message = fail(folder.path(), 2, &["run", "long.ron", "--out", "out", "-q"]);
+        assert!(message.contains("in use by another run"), "{message}");
         let id = child.id().to_string();
         Command::new("kill").args(["-s", signal, &id]).status().unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(code));
         assert!(!folder.path().join("out/summary.json").exists());
+        // Another experiment does not replace what it left without being told to.
+        let message = fail(folder.path(), 2, &["run", "tiny.ron", "--out", "out", "-q"]);
+        assert!(message.contains("another experiment"), "{message}");
+        succeed(folder.path(), &["run", "tiny.ron", "--out", "out", "-q", "--force"]);
         fs::remove_dir_all(folder.path().join("out")).unwrap();
     }
-    // What it left does not stand in the way of the next run.
-    fs::create_dir(folder.path().join("out")).unwrap();
-    fs::write(folder.path().join("out/config.ron"), TINY).unwrap();
-    succeed(folder.path(), &["run", "tiny.ron", "--out", "out", "-q"]);
 }

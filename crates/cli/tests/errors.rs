@@ -44,7 +44,13 @@ fn configurations() {
         ("zero points", "denoising_points: 300", "denoising_points: 0"),
         ("too many particles", "particles: 500", "particles: 5000000000000"),
         ("zero width", "[8, 8]", "[8, 0]"),
+        ("impossible width", "[8, 8]", "[18446744073709551615]"),
         ("zero sharpness", "beta: 100.0", "beta: 0.0"),
+        ("sharpness beyond single precision", "beta: 100.0", "beta: 1e300"),
+        ("infinite horizon", "horizon: 1.0", "horizon: inf"),
+        ("weight beyond single precision", "[0.0, 0.5]", "[1e300]"),
+        ("impossible extent", "nodes: 16, extent: 3.5", "nodes: 16, extent: 1e200"),
+        ("impossible grid steps", "coarse: 8", "coarse: 18446744073709551615"),
         ("negative horizon", "horizon: 1.0", "horizon: -1.0"),
         ("unknown diffusion", "OrnsteinUhlenbeck", "Brownian"),
         ("zero grid steps", "coarse: 8", "coarse: 0"),
@@ -80,10 +86,23 @@ fn files_and_options() {
     write_npy(path("points.npy"), &array![[0.0, 0.0], [1.0, 0.0], [0.5, 0.5]]).unwrap();
     write_npy(path("lost.npy"), &array![[0.0, 0.0], [1.0, f64::INFINITY], [0.5, 0.5]]).unwrap();
     write_npy(path("far.npy"), &array![[9.0, 0.0], [0.0, 9.0], [9.0, 9.0]]).unwrap();
+    write_npy(path("large.npy"), &Array2::<u8>::ones((1025, 1025))).unwrap();
+    // Headers that no library of ours would write.
+    let array = |descriptor: &str, shape: &str| {
+        let dictionary =
+            format!("{{'descr': '{descriptor}', 'fortran_order': False, 'shape': ({shape}), }}");
+        let header = format!("{dictionary:<117}\n");
+        [&b"\x93NUMPY\x01\x00\x76\x00"[..], header.as_bytes(), &[0; 32]].concat()
+    };
+    fs::write(path("half.npy"), array("<f2", "4, 4")).unwrap();
+    fs::write(path("huge.npy"), array("<f8", "1000000000000, 2")).unwrap();
+    fs::write(path("void.npy"), array("<f8", "0, 18446744073709551615")).unwrap();
     let commands: &[&[&str]] = &[
         &["run", "missing.ron"],
         &["run", "."],
         &["run", "study.ron", "--threads", "0"],
+        &["run", "study.ron", "--threads", "20000"],
+        &["init", "--threads", "2"],
         &["run", "study.ron", "--seed", "-1"],
         &["init", "--seed", "1"],
         &["w2", "a.npy", "b.npy", "--seed", "1"],
@@ -94,6 +113,10 @@ fn files_and_options() {
         &["w2", "cube.npy", "a.npy"],
         &["w2", "wide.npy", "a.npy"],
         &["w2", "flags.npy", "a.npy"],
+        &["w2", "half.npy", "a.npy"],
+        &["w2", "huge.npy", "a.npy"],
+        &["w2", "void.npy", "a.npy"],
+        &["w2", "large.npy", "large.npy"],
         &["w2", "zero.npy", "a.npy"],
         &["w2", "nan.npy", "nan.npy"],
         &["w2", "negative.npy", "negative.npy"],
@@ -129,4 +152,8 @@ fn samples_go_to_a_file_in_a_folder_that_exists() {
     };
     assert!(sample("none/x.npy").contains("the folder none does not exist"));
     assert!(sample("out").contains("out: is a folder"));
+    assert!(sample(checkpoint).contains("is the checkpoint itself"));
+    if cfg!(unix) {
+        assert!(sample("/dev/null").contains("is not a regular file"));
+    }
 }

@@ -22,12 +22,18 @@ pub(crate) fn nodes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize,
     check(deserializer, "must be between 2 and 1024", |n| (2..=1024).contains(n))
 }
 
+/// Lengths and learning rates: what single precision can hold, with room for squares.
 pub(crate) fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    check(deserializer, "must be positive and finite", |x: &f64| *x > 0.0 && x.is_finite())
+    check(deserializer, "must be between 1e-9 and 1e9", |x: &f64| (1e-9..=1e9).contains(x))
 }
 
-pub(crate) fn not_negative<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    check(deserializer, "must be finite and not negative", |x: &f64| *x >= 0.0 && x.is_finite())
+/// Whether a number can weigh a term of a loss.
+fn is_weight(w: f64) -> bool {
+    w == 0.0 || (1e-9..=1e9).contains(&w)
+}
+
+pub(crate) fn weight<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    check(deserializer, "must be 0 or between 1e-9 and 1e9", |w| is_weight(*w))
 }
 
 pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
@@ -49,16 +55,21 @@ where
 }
 
 pub(crate) fn widths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
-    check(deserializer, "must hold at least one width, each at least 1", |widths: &Vec<usize>| {
-        !widths.is_empty() && !widths.contains(&0)
+    let rule = "must hold 1 to 64 widths, each between 1 and 4096";
+    check(deserializer, rule, |widths: &Vec<usize>| {
+        (1..=64).contains(&widths.len()) && widths.iter().all(|width| (1..=4096).contains(width))
     })
 }
 
-/// Residual weights: distinct, finite, not negative.
+/// Residual weights: distinct.
 pub(crate) fn weights<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
     let list: Vec<f64> = distinct(deserializer)?;
-    match list.iter().find(|w| !(**w >= 0.0 && w.is_finite())) {
-        Some(w) => Err(D::Error::custom(format!("holds {w}, but must hold finite weights ≥ 0"))),
-        None => Ok(list),
+    match list.iter().find(|w| !is_weight(**w)) {
+        Some(w) => {
+            let reason = format!("holds {w:?}, but weights must be 0 or between 1e-9 and 1e9");
+            Err(D::Error::custom(reason))
+        }
+        // Adding 0 turns −0 into 0.
+        None => Ok(list.into_iter().map(|w| w + 0.0).collect()),
     }
 }

@@ -83,7 +83,7 @@ pub struct Stage {
     #[serde(deserialize_with = "checked::positive")]
     pub learning_rate: f64,
     /// The factor of `w_R` in this stage, 1 if not given; with 0 the stage trains on `L_DSM` alone.
-    #[serde(default = "one", deserialize_with = "checked::not_negative")]
+    #[serde(default = "one", deserialize_with = "checked::weight")]
     pub residual_factor: f64,
 }
 

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use fokker_metrics::{Histogram, SquareGrid, squared_w2};
+use fokker_metrics::{Histogram, LARGEST_GRID, SquareGrid, squared_w2};
 use ndarray::{ArrayD, Ix2};
 use serde::Serialize;
 
@@ -57,6 +57,10 @@ pub fn distance(a: &Path, b: &Path, extent: f64, nodes: usize) -> Result<Distanc
     for (path, Data { array, .. }) in arrays {
         let content = |reason: String| Error::Content { path: path.to_owned(), reason };
         let nodes = if input == Input::Histograms { array.nrows() } else { nodes };
+        if nodes > LARGEST_GRID {
+            let reason = format!("has {nodes} nodes a side, at most {LARGEST_GRID} are possible");
+            return Err(content(reason));
+        }
         let grid = SquareGrid::new(nodes, extent).map_err(|error| content(error.to_string()))?;
         let histogram = match input {
             Input::Histograms => Histogram::from_mass(grid, array),

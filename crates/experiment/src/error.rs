@@ -48,9 +48,26 @@ pub enum Error {
         /// What is wrong with it.
         source: CheckpointError,
     },
+    /// A trained network cannot be written.
+    #[error("the trained network cannot be written to {}: {source}", .path.display())]
+    Unsaved {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the network.
+        source: CheckpointError,
+    },
     /// The run folder holds a finished run.
     #[error("{} holds a finished run; use --force to replace it, or --out for another folder", .0.display())]
     Finished(PathBuf),
+    /// The run folder holds an unfinished run of another experiment.
+    #[error(
+        "{} holds an unfinished run of another experiment; use --force to replace it, or --out for \
+         another folder", .0.display()
+    )]
+    OtherRun(PathBuf),
+    /// Another process is running into the folder.
+    #[error("{} is in use by another run", .0.display())]
+    InUse(PathBuf),
     /// The run folder holds something else.
     #[error("{} is not empty and holds no run of fokker; name another folder with --out", .0.display())]
     NotARunFolder(PathBuf),
@@ -102,14 +119,23 @@ pub enum Error {
 impl Error {
     /// Whether the fault lies in what the user gave (exit code 2), not in the work (exit code 1).
     pub fn is_bad_input(&self) -> bool {
+        if let Self::Write { source, .. } = self {
+            // A place that cannot be written is bad input; a disk that fills up is not.
+            use io::ErrorKind::{
+                IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
+            };
+            return [IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem]
+                .contains(&source.kind());
+        }
         matches!(
             self,
             Self::Config(_)
                 | Self::Read { .. }
-                | Self::Write { .. }
                 | Self::Content { .. }
                 | Self::Checkpoint { .. }
                 | Self::Finished(_)
+                | Self::OtherRun(_)
+                | Self::InUse(_)
                 | Self::NotARunFolder(_)
                 | Self::TimeGrid(_)
         )

@@ -12,25 +12,29 @@ use crate::Error;
 /// the disk, then renamed.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let attempt = || -> io::Result<()> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".fokker-");
-        #[cfg(unix)]
-        {
-            // As any file that a program creates: the user's mask takes away what it should.
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(folder)?;
+        // A link stays one; what it points to is replaced.
+        let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let mut file = temporary_beside(path)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())
     };
     attempt().map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+/// A temporary file in the folder of `path`.
+fn temporary_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".fokker-");
+    #[cfg(unix)]
+    {
+        // As any file that a program creates: the user's mask takes away what it should.
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder.unwrap_or(Path::new(".")))
 }
 
 /// Writes an array as `.npy`.
@@ -47,6 +51,11 @@ pub(crate) fn write_npy<A: WritableElement, D: Dimension>(
 pub(crate) fn read_npy(path: &Path) -> Result<ArrayD<f64>, Error> {
     let bytes =
         std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let magic = bytes.starts_with(b"\x93NUMPY");
+    if magic && announced_entries(&bytes).is_none_or(|entries| entries > bytes.len()) {
+        let reason = "the header announces more entries than the file holds".to_owned();
+        return Err(Error::Content { path: path.to_owned(), reason });
+    }
     macro_rules! attempt {
         ($($element:ty),*) => {$(
             match ArrayD::<$element>::read_npy(bytes.as_slice()) {
@@ -60,19 +69,37 @@ pub(crate) fn read_npy(path: &Path) -> Result<ArrayD<f64>, Error> {
         )*};
     }
     attempt!(f64, f32, i64, u64, i32, u32, i16, u16, i8, u8);
-    let reason = "holds no real numbers (expected a .npy array of floats or integers)".to_owned();
+    let reason =
+        "holds no numbers that can be read (expected float64, float32 or integers)".to_owned();
     Err(Error::Content { path: path.to_owned(), reason })
 }
 
-/// Fails early, before long work, if `path` cannot be a file in an existing folder.
+/// Fails early, before long work, if `path` cannot be written as a file.
 pub(crate) fn check_writable(path: &Path) -> Result<(), Error> {
+    let content = |reason: String| Err(Error::Content { path: path.to_owned(), reason });
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let reason = match folder {
-        Some(folder) if !folder.is_dir() => {
-            format!("the folder {} does not exist", folder.display())
+    match (folder, path.metadata()) {
+        (Some(folder), _) if !folder.is_dir() => {
+            content(format!("the folder {} does not exist", folder.display()))
         }
-        _ if path.is_dir() => "is a folder".to_owned(),
-        _ => return Ok(()),
-    };
-    Err(Error::Content { path: path.to_owned(), reason })
+        (_, Ok(found)) if found.is_dir() => content("is a folder".to_owned()),
+        (_, Ok(found)) if !found.is_file() => content("is not a regular file".to_owned()),
+        _ => match temporary_beside(path) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(Error::Write { path: path.to_owned(), source }),
+        },
+    }
+}
+
+/// The number of entries that the header of a `.npy` file announces; `None` if it has no shape or
+/// announces more than any file can hold.
+fn announced_entries(bytes: &[u8]) -> Option<usize> {
+    let header = String::from_utf8_lossy(bytes.get(..bytes.len().min(4096))?);
+    let shape = header.split_once("'shape':")?.1.split_once('(')?.1.split_once(')')?.0;
+    let sizes = shape.split(',').map(str::trim).filter(|size| !size.is_empty());
+    sizes.map(|size| size.parse::<usize>().ok()).try_fold(1_usize, |all, n| {
+        let n = n?;
+        // Even an axis of length 0 does not excuse an impossible one beside it.
+        if n > bytes.len() { None } else { all.checked_mul(n) }
+    })
 }

@@ -51,7 +51,7 @@ pub fn run(
             let path = folder.file("checkpoints", &format!("{}.safetensors", id.stem()));
             let bytes = checkpoint
                 .to_bytes()
-                .map_err(|source| Error::Checkpoint { path: path.clone(), source })?;
+                .map_err(|source| Error::Unsaved { path: path.clone(), source })?;
             files::write(&path, &bytes)?;
             let network = &checkpoint.network;
             let evaluation = evaluate(experiment, id, network, seconds, &truth, progress)?;

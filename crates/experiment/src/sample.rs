@@ -100,6 +100,10 @@ pub fn sample_checkpoint(
 ) -> Result<(), Error> {
     let Checkpoint { network, diffusion } = load_checkpoint(from)?;
     files::check_writable(to)?;
+    if to.canonicalize().is_ok_and(|to| from.canonicalize().is_ok_and(|from| from == to)) {
+        let reason = "is the checkpoint itself".to_owned();
+        return Err(Error::Content { path: to.to_owned(), reason });
+    }
     let samples = sample(&network, &diffusion, method, grid, particles, seed, progress)?;
     files::write_npy(to, samples.view())
 }

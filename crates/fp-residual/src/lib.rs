@@ -32,13 +32,13 @@ pub use denoising::{DenoisingBatch, TimeLaw};
 pub use objective::{Losses, Objective, ObjectiveError};
 pub use residual::{mean_squared_residual, residual};
 
-/// Refuses a number that is not positive while a file is being read, so that the error knows its
+/// Refuses a number that is not of a usable size while a file is being read, so that the error knows its
 /// place.
 fn positive<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let value = <f64 as serde::Deserialize>::deserialize(deserializer)?;
-    if value > 0.0 && value.is_finite() {
+    if (1e-9..=1e9).contains(&value) {
         Ok(value)
     } else {
-        Err(serde::de::Error::custom("must be positive and finite"))
+        Err(serde::de::Error::custom("must be between 1e-9 and 1e9"))
     }
 }

@@ -125,7 +125,9 @@ impl Objective<'_> {
             }
         }
         denoising /= (self.denoising_points * self.target.dim()) as f64;
-        residual /= self.residual_points as f64;
+        if self.residual_weight > 0.0 {
+            residual /= self.residual_points as f64;
+        }
         let finite = |part, value: f64| {
             if value.is_finite() {
                 Ok(value)

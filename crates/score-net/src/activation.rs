@@ -66,9 +66,9 @@ impl Softplus {
     /// The Softplus of sharpness `beta`.
     ///
     /// # Errors
-    /// If `beta` is not positive and finite.
+    /// If `beta` is not between 1e-6 and 1e6, where β² is exact enough in single precision.
     pub fn new(beta: f64) -> Result<Self, NetworkError> {
-        if beta > 0.0 && beta.is_finite() {
+        if (1e-6..=1e6).contains(&beta) {
             Ok(Self { beta })
         } else {
             Err(NetworkError::Sharpness(beta))

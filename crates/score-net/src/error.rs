@@ -9,8 +9,18 @@ pub enum NetworkError {
         /// What is 0.
         what: &'static str,
     },
-    /// The sharpness β of a Softplus is not positive and finite.
-    #[error("the sharpness β of a Softplus must be positive and finite, but is {0}")]
+    /// A width, the dimension of the points or the number of layers is beyond all use.
+    #[error("{what} of a network is {value}, at most {limit} is possible")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// Its value.
+        value: usize,
+        /// The largest value.
+        limit: usize,
+    },
+    /// The sharpness β of a Softplus is out of its range.
+    #[error("the sharpness β of a Softplus must be between 1e-6 and 1e6, but is {0:?}")]
     Sharpness(f64),
     /// The number of parameters does not fit the shape.
     #[error("a network of this shape has {expected} parameters, but {found} were given")]

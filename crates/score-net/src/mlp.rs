@@ -28,7 +28,7 @@ impl MlpShape {
     /// `(inputs, outputs)` of each layer: `d + 1` inputs `[t, x_1 … x_d]` first, 1 output last.
     ///
     /// # Errors
-    /// If the dimension, the number of hidden layers or a width is 0.
+    /// If the dimension, the number of hidden layers or a width is 0 or too large.
     pub fn layers(&self) -> Result<Vec<(usize, usize)>, NetworkError> {
         let empty = [
             (self.dim == 0, "the dimension of the points"),
@@ -37,6 +37,16 @@ impl MlpShape {
         ];
         if let Some((_, what)) = empty.into_iter().find(|(empty, _)| *empty) {
             return Err(NetworkError::Empty { what });
+        }
+        let widest = self.hidden.iter().copied().max().unwrap_or(0);
+        let sizes = [
+            ("the dimension of the points", self.dim, 1 << 16),
+            ("the number of hidden layers", self.hidden.len(), 1 << 10),
+            ("the largest width", widest, 1 << 16),
+        ];
+        if let Some((what, value, limit)) = sizes.into_iter().find(|(_, size, limit)| size > limit)
+        {
+            return Err(NetworkError::TooLarge { what, value, limit });
         }
         let inputs = std::iter::once(self.dim + 1).chain(self.hidden.iter().copied());
         let outputs = self.hidden.iter().copied().chain([1]);

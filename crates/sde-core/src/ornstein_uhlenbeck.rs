@@ -41,9 +41,9 @@ impl OrnsteinUhlenbeck {
     /// The process on `[0, horizon]`.
     ///
     /// # Errors
-    /// If the horizon is not positive and finite.
+    /// If the horizon is not between 1e-6 and 1e6.
     pub fn new(horizon: f64) -> Result<Self, SdeError> {
-        if horizon > 0.0 && horizon.is_finite() {
+        if (1e-6..=1e6).contains(&horizon) {
             Ok(Self { horizon })
         } else {
             Err(SdeError::Horizon(horizon))

@@ -52,8 +52,8 @@ pub trait Sde: Send + Sync {
 /// Why a diffusion was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SdeError {
-    /// The horizon is not a positive finite number.
-    #[error("the horizon T of a diffusion must be positive and finite, but is {0}")]
+    /// The horizon is out of its range.
+    #[error("the horizon T of a diffusion must be between 1e-6 and 1e6, but is {0:?}")]
     Horizon(f64),
 }
 

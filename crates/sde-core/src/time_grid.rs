@@ -76,11 +76,16 @@ pub enum GridRule {
     },
 }
 
-/// Refuses 0 while the file is being read, so that the error knows its place.
+/// The most steps of one part of a [`GridRule`].
+const MOST_STEPS: usize = 1_000_000;
+
+/// Refuses what no grid has while the file is being read, so that the error knows its place.
 fn positive_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    match usize::deserialize(deserializer)? {
-        0 => Err(D::Error::custom("must be at least 1")),
-        count => Ok(count),
+    let count = usize::deserialize(deserializer)?;
+    if (1..=MOST_STEPS).contains(&count) {
+        Ok(count)
+    } else {
+        Err(D::Error::custom(format!("must be between 1 and {MOST_STEPS}")))
     }
 }
 

@@ -7,7 +7,7 @@ use ndarray::{Array2, Axis};
 const CELLS: usize = 24;
 const EXTENT: f64 = 4.0;
 
-/// The mass of each cell by a midpoint rule of 20 × 20 points, which resolves the edges of the
+/// The mass of each cell by a midpoint rule of 60 × 60 points, which resolves the edges of the
 /// checkerboard exactly because they fall on cell boundaries or midway between midpoints.
 fn masses(density: impl Fn(&[f64]) -> f64) -> Array2<f64> {
     const FINE: usize = 60;
