@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use fokker_experiment::{Event, Progress};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use tracing::Level;
 
 use crate::interrupt::Interrupt;
@@ -48,8 +48,14 @@ impl<'a> Follower<'a> {
             if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(0), target);
         let style = ProgressStyle::with_template(
-            "{prefix:<32} {bar:24} {pos}/{len} {msg} {per_sec:>10} {eta:>4} left",
-        );
+            "{prefix:<32} {bar:24} {pos}/{len} {msg} {rate:>8} {eta:>4} left",
+        )
+        .map(|style| {
+            style.with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                // A formatter that fails leaves a gap in the bar.
+                let _ = write!(out, "{:.0}/s", state.per_sec());
+            })
+        });
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         let phase = Phase { name: String::new(), start: Instant::now(), next_line: 0.0 };
         Self { interrupt, bar, phase: Mutex::new(phase) }
