@@ -2,6 +2,16 @@
 
 use cargo_metadata::{MetadataCommand, semver::Version};
 
+/// The libraries, from the lowest layer up.
+const LIBRARIES: [&str; 6] = [
+    "fokker-sde-core",
+    "fokker-metrics",
+    "fokker-score-net",
+    "fokker-fp-residual",
+    "fokker-samplers",
+    "fokker-experiment",
+];
+
 /// Each package with the packages of the workspace that it may depend on.
 const LAYERS: [(&str, &[&str]); 8] = [
     ("fokker-sde-core", &[]),
@@ -9,38 +19,9 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("fokker-score-net", &["fokker-sde-core"]),
     ("fokker-fp-residual", &["fokker-sde-core", "fokker-score-net"]),
     ("fokker-samplers", &["fokker-sde-core"]),
-    (
-        "fokker-experiment",
-        &[
-            "fokker-sde-core",
-            "fokker-metrics",
-            "fokker-score-net",
-            "fokker-fp-residual",
-            "fokker-samplers",
-        ],
-    ),
-    (
-        "fokker-cli",
-        &[
-            "fokker-sde-core",
-            "fokker-metrics",
-            "fokker-score-net",
-            "fokker-fp-residual",
-            "fokker-samplers",
-            "fokker-experiment",
-        ],
-    ),
-    (
-        "fokker-benches",
-        &[
-            "fokker-sde-core",
-            "fokker-metrics",
-            "fokker-score-net",
-            "fokker-fp-residual",
-            "fokker-samplers",
-            "fokker-experiment",
-        ],
-    ),
+    ("fokker-experiment", LIBRARIES.split_at(5).0),
+    ("fokker-cli", &LIBRARIES),
+    ("fokker-benches", &LIBRARIES),
 ];
 
 #[test]
