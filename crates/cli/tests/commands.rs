@@ -295,8 +295,10 @@ fn an_interrupted_run_says_so_and_is_not_finished() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // It listens before it makes the folder, and trains for hours after.
-        while !folder.path().join("out/metrics.jsonl").exists() {
+        // It listens before it makes the folder, and trains for long after its first line of metrics.
+        let metrics = folder.path().join("out/metrics.jsonl");
+        while fs::metadata(&metrics).map_or(0, |file| file.len()) == 0 {
+            assert!(child.try_wait().unwrap().is_none(), "the run ended by itself");
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
         let message = fail(folder.path(), 2, &["run", "long.ron", "--out", "out", "-q"]);

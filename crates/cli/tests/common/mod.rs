@@ -32,6 +32,8 @@ pub(crate) fn fokker(folder: &Path, arguments: &[&str]) -> Output {
         .args(arguments)
         .current_dir(folder)
         .env("NO_COLOR", "1")
+        .env("LC_ALL", "C.UTF-8")
+        .env("TERM", "xterm")
         .env("COLUMNS", "80")
         .env_remove("RAYON_NUM_THREADS")
         .output()
