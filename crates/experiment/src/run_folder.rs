@@ -89,11 +89,6 @@ impl RunFolder {
         Ok(Self { path: path.to_owned(), metrics })
     }
 
-    /// Where the folder is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Appends a line to `metrics.jsonl`, whole, so that others can follow the file.
     pub(crate) fn append_metrics(&mut self, line: &impl Serialize) -> Result<(), Error> {
         let mut text = json(line)?;

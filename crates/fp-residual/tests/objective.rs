@@ -151,7 +151,7 @@ fn the_exact_potential_has_no_residual_and_a_perturbed_one_its_own() {
 
 #[test]
 fn noised_data_has_the_law_of_the_diffused_target() {
-    // x_t + (1 − α)-free check: for the mixture, E[x_t] = 0 and E|x_t|² = α² E|x_0|² + 2σ², averaged
+    // For the mixture E|x_t|² = α² E|x_0|² + 2σ², averaged
     // over the time law; and the conditional score has mean 0 and σ_t times it variance 1.
     // 200 000 points; 5 standard errors, false-alarm rate 6e-7 for each of the three.
     let target = GaussianMixture::nine_components();

@@ -91,8 +91,8 @@ fn the_scheme_converges_to_the_data_law_with_order_one() {
 
 #[test]
 fn the_mixture_comes_back_from_noise_both_ways() {
-    // Shares of the nine components among 20 000 samples: χ² with 8 degrees of freedom stays below
-    // 42.7 with probability 1 − 1e-6; the bias of 890 steps moves a share by far less.
+    // By symmetry the four diagonal components get equal shares of 20 000 samples, and so do the four
+    // on the axes: χ² with 3 degrees of freedom stays below 30.7 with probability 1 − 1e-6.
     let mixture = GaussianMixture::nine_components();
     let score = MixtureMarginals::new(mixture, SDE);
     let grid = GridRule::PAPER.grid(10.0).unwrap();

@@ -102,7 +102,7 @@ impl<E: Element> Gradient<E> {
 }
 
 /// dfdx spreads a matrix product over all threads if it is large enough. Ours belong to blocks of
-/// points that run in parallel already; handing parts of them around costs a third of the time.
+/// points that run in parallel already, and handing parts of them around only costs time.
 fn keep_products_on_their_thread() {
     gemm_common::gemm::set_threading_threshold(usize::MAX);
 }

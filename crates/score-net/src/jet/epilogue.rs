@@ -1,4 +1,4 @@
-use dfdx::prelude::{Gradients, PutTape, SplitTape, Tape, TensorFromVec};
+use dfdx::prelude::{Gradients, HasErr, HasShape, PutTape, SplitTape, Tape, TensorFromVec};
 
 use super::{Derivatives, Layout};
 use crate::error::backend;
@@ -53,7 +53,6 @@ impl Epilogue {
     }
 
     fn width<E: Element>(&self, z: &Matrix<E>) -> usize {
-        use dfdx::prelude::HasShape;
         z.shape().1
     }
 
@@ -118,7 +117,7 @@ impl Epilogue {
         bias: &Vector<E>,
         out: &Matrix<E>,
         slopes: Slopes<E>,
-    ) -> Result<(), <E::Device as dfdx::prelude::HasErr>::Err> {
+    ) -> Result<(), <E::Device as HasErr>::Err> {
         // The result's own cotangent is not read again: its buffer becomes that of z̄.
         let mut cotangent = std::mem::take(&mut **gradients.get_or_alloc_mut(out)?);
         if self.activation.is_some() {
