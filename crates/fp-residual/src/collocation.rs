@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use fokker_sde_core::{Real, StreamRng};
 use ndarray::{Array1, Array2};
 use rand::RngExt;
@@ -32,9 +34,24 @@ impl CollocationBox {
         horizon: f64,
         rng: &mut StreamRng,
     ) -> (Array1<F>, Array2<F>) {
+        let (mut t, mut x) = (Array1::zeros(n), Array2::zeros((n, dim)));
+        self.fill(0..n, horizon, rng, &mut t, &mut x);
+        (t, x)
+    }
+
+    /// Draws points in place of those in `range`.
+    pub(crate) fn fill<F: Real>(
+        &self,
+        range: Range<usize>,
+        horizon: f64,
+        rng: &mut StreamRng,
+        t: &mut Array1<F>,
+        x: &mut Array2<F>,
+    ) {
         let mut uniform = |from: f64, to: f64| F::of(from + (to - from) * rng.random::<f64>());
-        let t = Array1::from_shape_simple_fn(n, || uniform(self.t_min, horizon));
-        let places = || uniform(-self.extent, self.extent);
-        (t, Array2::from_shape_simple_fn((n, dim), places))
+        for i in range {
+            t[i] = uniform(self.t_min, horizon);
+            x.row_mut(i).iter_mut().for_each(|x| *x = uniform(-self.extent, self.extent));
+        }
     }
 }

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use fokker_sde_core::{Real, Sde, StreamRng, Target};
 use ndarray::{Array1, Array2};
 use rand::RngExt;
@@ -44,6 +46,11 @@ pub struct DenoisingBatch<F> {
 }
 
 impl<F: Real> DenoisingBatch<F> {
+    /// Room for `n` triples in `dim` dimensions.
+    pub fn zeros(n: usize, dim: usize) -> Self {
+        Self { t: Array1::zeros(n), x: Array2::zeros((n, dim)), score: Array2::zeros((n, dim)) }
+    }
+
     /// Draws `n` independent triples.
     pub fn draw(
         n: usize,
@@ -52,24 +59,31 @@ impl<F: Real> DenoisingBatch<F> {
         times: TimeLaw,
         rng: &mut StreamRng,
     ) -> Self {
-        let dim = target.dim();
-        let mut data = vec![0.0; dim];
-        let mut batch = Self {
-            t: Array1::zeros(n),
-            x: Array2::zeros((n, dim)),
-            score: Array2::zeros((n, dim)),
-        };
-        for i in 0..n {
+        let mut batch = Self::zeros(n, target.dim());
+        batch.fill(0..n, target, sde, times, rng);
+        batch
+    }
+
+    /// Draws independent triples in place of those in `range`.
+    pub(crate) fn fill(
+        &mut self,
+        range: Range<usize>,
+        target: &dyn Target,
+        sde: &dyn Sde,
+        times: TimeLaw,
+        rng: &mut StreamRng,
+    ) {
+        let mut data = vec![0.0; target.dim()];
+        for i in range {
             let t = times.draw(sde.horizon(), rng);
             let law = sde.marginal(t);
             target.draw(rng, &mut data);
-            batch.t[i] = F::of(t);
+            self.t[i] = F::of(t);
             for (k, x_0) in data.iter().enumerate() {
                 let z: f64 = StandardNormal.sample(rng);
-                batch.x[[i, k]] = F::of(law.alpha * x_0 + law.sigma * z);
-                batch.score[[i, k]] = F::of(-z / law.sigma);
+                self.x[[i, k]] = F::of(law.alpha * x_0 + law.sigma * z);
+                self.score[[i, k]] = F::of(-z / law.sigma);
             }
         }
-        batch
     }
 }

@@ -1,10 +1,9 @@
-use dfdx::prelude::{
-    Axis, Backward, NoneTape, OwnedTape, ReshapeTo, SumTo, Tape, Tensor, TensorFromVec, TryAdd,
-    TryMul, TrySub,
-};
-use fokker_score_net::{Derivatives, Element, Gradient, Mlp, NetworkError, TensorJet};
-use fokker_sde_core::{Purpose, Sde, Streams, Target};
-use ndarray::{ArrayView1, ArrayView2};
+use std::ops::Range;
+
+use dfdx::prelude::Tape;
+use fokker_score_net::{Derivatives, Element, Gradient, Mlp, NetworkError, Scalar};
+use fokker_sde_core::{Jet, Purpose, Sde, Streams, Target};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use crate::{CollocationBox, DenoisingBatch, TimeLaw};
@@ -63,36 +62,27 @@ pub enum ObjectiveError {
     Network(#[from] NetworkError),
 }
 
-/// Points per block: a block is one task, has a random stream of its own, and fits the cache. Part of
-/// what a seed means.
+/// Points per block, which has a random stream of its own. Part of what a seed means.
 const BLOCK: usize = 64;
 
 /// The two terms of the objective.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Term {
     Denoising,
     Residual,
 }
 
-/// One block of work: some of the points of a term.
-#[derive(Clone, Copy)]
-struct Block {
+/// Some blocks of a term, evaluated one after the other by one thread.
+struct Task {
     term: Term,
-    index: usize,
-    points: usize,
+    points: Range<usize>,
 }
-
-/// A constant on the way through a tape.
-type Constant<E> = Tensor<(usize,), E, <E as Element>::Device>;
-
-/// A part of the loss.
-type Scalar<E, T> = Tensor<(), E, <E as Element>::Device, T>;
 
 impl Objective<'_> {
     /// The losses and the parameter gradient of `L` for the points of training step `step`.
     ///
-    /// Points are drawn and evaluated in blocks of 64, over all threads of the current pool, and
-    /// summed in a fixed order: same streams and step, same bits, for any number of threads.
+    /// Points are drawn in blocks of 64, evaluated over all threads of the current pool and summed in a
+    /// fixed order: same streams and step, same bits, for any number of threads.
     ///
     /// # Errors
     /// If a loss or the gradient is not finite, or the network cannot be evaluated.
@@ -102,45 +92,44 @@ impl Objective<'_> {
         streams: Streams,
         step: u64,
     ) -> Result<(Losses, Gradient<E>), ObjectiveError> {
-        let mut blocks = cut(Term::Denoising, self.denoising_points);
-        if self.residual_weight > 0.0 {
-            blocks.extend(cut(Term::Residual, self.residual_points));
-        }
-        let parts: Vec<(f64, Gradient<E>)> = blocks
+        let tasks = self.cut(&self.terms());
+        let count = network.parameter_count();
+        let mut parts = vec![E::zero(); tasks.len() * count];
+        let sums: Vec<f64> = tasks
             .par_iter()
-            .map(|&block| {
-                let (sum, loss) =
-                    self.block_loss(network, streams, step, block, OwnedTape::default())?;
-                let gradients = loss.try_backward().map_err(backend)?;
-                Ok((sum, network.collect_gradient(gradients)?))
-            })
+            .zip(parts.par_chunks_mut(count))
+            .with_max_len(1)
+            .map(|(task, part)| self.add_task(network, streams, step, task, Some(part)))
             .collect::<Result<_, NetworkError>>()?;
+        let losses = self.losses(&tasks, &sums, step)?;
         let mut gradient = Gradient::zeros(network);
-        let (mut denoising, mut residual) = (0.0, 0.0);
-        for (block, (sum, part)) in blocks.iter().zip(&parts) {
-            gradient.add(part);
-            match block.term {
-                Term::Denoising => denoising += sum,
-                Term::Residual => residual += sum,
+        const CHUNK: usize = 1024;
+        gradient.0.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, gradient)| {
+            for part in parts.chunks_exact(count) {
+                let part = &part[chunk * CHUNK..][..gradient.len()];
+                gradient.iter_mut().zip(part).for_each(|(sum, &g)| *sum += g);
             }
-        }
-        denoising /= (self.denoising_points * self.target.dim()) as f64;
-        if self.residual_weight > 0.0 {
-            residual /= self.residual_points as f64;
-        }
-        let finite = |part, value: f64| {
-            if value.is_finite() {
-                Ok(value)
-            } else {
-                Err(ObjectiveError::NotFinite { part, value, step })
-            }
-        };
-        finite("denoising loss", denoising)?;
-        finite("mean squared residual", residual)?;
-        finite("gradient", gradient.0.iter().map(|g| g.wide().abs()).sum())?;
-        let total = denoising + self.residual_weight * residual;
-        let residual = (self.residual_weight > 0.0).then_some(residual);
-        Ok((Losses { total, denoising, residual }, gradient))
+        });
+        let size: f64 = gradient.0.iter().map(|g| g.wide().abs()).sum();
+        finite("gradient", size, step)?;
+        Ok((losses, gradient))
+    }
+
+    /// The losses at training step `step`, and `L` as a scalar on a tape of dfdx, to be joined with terms
+    /// of the caller's own; its reverse pass gives the gradient of [`Objective::gradient`].
+    ///
+    /// # Errors
+    /// As [`Objective::gradient`].
+    pub fn on_tape<E: Element, T: Tape<E, E::Device>>(
+        &self,
+        network: &Mlp<E>,
+        streams: Streams,
+        step: u64,
+        tape: T,
+    ) -> Result<(Losses, Scalar<E, T>), ObjectiveError> {
+        let (losses, gradient) = self.gradient(network, streams, step)?;
+        let scalar = network.record_loss(E::of(losses.total), gradient, tape)?;
+        Ok((losses, scalar))
     }
 
     /// `mean ε²` over the collocation points of training step `step`, without a gradient: how the
@@ -154,108 +143,156 @@ impl Objective<'_> {
         streams: Streams,
         step: u64,
     ) -> Result<f64, ObjectiveError> {
-        let sums: Vec<f64> = cut(Term::Residual, self.residual_points)
-            .into_par_iter()
-            .map(|block| Ok(self.block_loss(network, streams, step, block, NoneTape)?.0))
+        let sums: Vec<f64> = self
+            .cut(&[Term::Residual])
+            .par_iter()
+            .map(|task| self.add_task(network, streams, step, task, None))
             .collect::<Result<_, NetworkError>>()?;
-        let value = sums.iter().sum::<f64>() / self.residual_points as f64;
-        if value.is_finite() {
-            Ok(value)
-        } else {
-            Err(ObjectiveError::NotFinite { part: "mean squared residual", value, step })
-        }
+        let mean = sums.iter().sum::<f64>() / self.residual_points as f64;
+        finite("mean squared residual", mean, step)
     }
 
-    /// The sum of squares of one block, and that sum times its factor in the objective as a tensor.
-    fn block_loss<E: Element, T: Tape<E, E::Device>>(
+    /// The terms with a positive weight; the one that costs more per point first, which balances threads.
+    fn terms(&self) -> Vec<Term> {
+        let residual = (self.residual_weight > 0.0).then_some(Term::Residual);
+        residual.into_iter().chain([Term::Denoising]).collect()
+    }
+
+    /// The losses from the sums of squares of all tasks.
+    fn losses(&self, tasks: &[Task], sums: &[f64], step: u64) -> Result<Losses, ObjectiveError> {
+        let sum = |term| {
+            let sums = tasks.iter().zip(sums).filter(|(task, _)| task.term == term);
+            sums.map(|(_, sum)| sum).sum::<f64>()
+        };
+        let components = (self.denoising_points * self.target.dim()) as f64;
+        let denoising = finite("denoising loss", sum(Term::Denoising) / components, step)?;
+        if self.residual_weight == 0.0 {
+            return Ok(Losses { total: denoising, denoising, residual: None });
+        }
+        let mean = sum(Term::Residual) / self.residual_points as f64;
+        let residual = finite("mean squared residual", mean, step)?;
+        let total = denoising + self.residual_weight * residual;
+        Ok(Losses { total, denoising, residual: Some(residual) })
+    }
+
+    /// Cuts the points of `terms` into tasks.
+    fn cut(&self, terms: &[Term]) -> Vec<Task> {
+        let points = |term: &Term| match term {
+            Term::Denoising => self.denoising_points,
+            Term::Residual => self.residual_points,
+        };
+        // Enough tasks to keep many threads busy, but large enough that starting one is no work.
+        let blocks = terms.iter().map(points).sum::<usize>() / BLOCK;
+        let size = BLOCK * (blocks / 32).clamp(2, 64);
+        let tasks = terms.iter().flat_map(|term| {
+            let n = points(term);
+            let task = move |from| Task { term: *term, points: from..(from + size).min(n) };
+            (0..n).step_by(size).map(task)
+        });
+        tasks.collect()
+    }
+
+    /// The sum of squares of a task, whose share of the objective's gradient is added to `gradient`.
+    fn add_task<E: Element>(
         &self,
         network: &Mlp<E>,
         streams: Streams,
         step: u64,
-        block: Block,
-        tape: T,
-    ) -> Result<(f64, Scalar<E, T>), NetworkError> {
-        let rng = |purpose| streams.rng(purpose, step, block.index as u64);
-        let dim = self.target.dim();
-        let (errors, factor) = match block.term {
+        task: &Task,
+        gradient: Option<&mut [E]>,
+    ) -> Result<f64, NetworkError> {
+        let (n, dim) = (task.points.len(), self.target.dim());
+        let blocks = (0..n).step_by(BLOCK).map(|from| from..(from + BLOCK).min(n));
+        let rng = |purpose, from: usize| {
+            streams.rng(purpose, step, ((task.points.start + from) / BLOCK) as u64)
+        };
+        match task.term {
             Term::Denoising => {
-                let batch = DenoisingBatch::<E>::draw(
-                    block.points,
-                    self.target,
-                    self.sde,
-                    self.times,
-                    &mut rng(Purpose::Denoising),
-                );
+                let mut batch = DenoisingBatch::<E>::zeros(n, dim);
+                for range in blocks {
+                    let mut rng = rng(Purpose::Denoising, range.start);
+                    batch.fill(range, self.target, self.sde, self.times, &mut rng);
+                }
+                let factor = 2.0 / (self.denoising_points * dim) as f64;
+                let mut loss = |range: Range<usize>, jet: &mut Jet<E>| {
+                    denoising_loss(&batch, range, factor, jet)
+                };
                 let (t, x) = (batch.t.view(), batch.x.view());
-                let jet = network.tensor_jet(t, x, Derivatives::Gradient, tape)?;
-                let matched = constant(transposed(batch.score.view()))?;
-                let errors = jet.gradient.try_sub(matched).map_err(backend)?;
-                (errors, 1.0 / (self.denoising_points * dim) as f64)
+                network.add_loss(t, x, Derivatives::Gradient, &mut loss, gradient)
             }
             Term::Residual => {
                 let horizon = self.sde.horizon();
-                let mut rng = rng(Purpose::Collocation);
-                let (t, x) = self.collocation.draw(block.points, dim, horizon, &mut rng);
-                let jet = network.tensor_jet(t.view(), x.view(), Derivatives::All, tape)?;
-                let epsilon = residual_tensor(jet, self.sde, t.view(), x.view())?;
-                (epsilon, self.residual_weight / self.residual_points as f64)
+                let (mut t, mut x) = (Array1::zeros(n), Array2::zeros((n, dim)));
+                for range in blocks {
+                    let mut rng = rng(Purpose::Collocation, range.start);
+                    self.collocation.fill(range, horizon, &mut rng, &mut t, &mut x);
+                }
+                let factor = 2.0 * self.residual_weight / self.residual_points as f64;
+                let (t, x) = (t.view(), x.view());
+                let mut loss = |range: Range<usize>, jet: &mut Jet<E>| {
+                    residual_loss(self.sde, t, x, range, factor, jet)
+                };
+                network.add_loss(t, x, Derivatives::All, &mut loss, gradient)
             }
-        };
-        let loss = errors.try_square().map_err(backend)?.try_sum().map_err(backend)?;
-        let sum = loss.as_vec().iter().map(|sum: &E| sum.wide()).sum();
-        Ok((sum, loss.try_mul(E::of(factor)).map_err(backend)?))
+        }
     }
 }
 
-/// `ε = ∂_t φ + ∇·f + Σ_k s_k (f_k − ½ g² s_k) − ½ g² Δφ` on the tape of a jet.
-fn residual_tensor<E: Element, T: Tape<E, E::Device>>(
-    jet: TensorJet<E, T>,
+/// `Σ |s_i − y_i|²` with `y_i` the conditional scores of a batch; the jet's gradients become
+/// `factor (s_i − y_i)`.
+fn denoising_loss<E: Element>(
+    batch: &DenoisingBatch<E>,
+    range: Range<usize>,
+    factor: f64,
+    jet: &mut Jet<E>,
+) -> f64 {
+    let mut sum = 0.0;
+    let conditional = batch.score.slice_axis(Axis(0), range.into());
+    for (mut slopes, scores) in jet.gradient.rows_mut().into_iter().zip(conditional.rows()) {
+        for (slope, y) in slopes.iter_mut().zip(scores) {
+            let error = slope.wide() - y.wide();
+            sum += error * error;
+            *slope = E::of(factor * error);
+        }
+    }
+    sum
+}
+
+/// `Σ ε_i²` with `ε = ∂_t φ + a (d + x·s) − ½ g² (Δφ + |s|²)`; the jet becomes `factor ε` times the partial
+/// derivatives of `ε`: 1 in `∂_t φ`, `a x − g² s` in `s = ∇φ` and `−½ g²` in `Δφ`.
+fn residual_loss<E: Element>(
     sde: &dyn Sde,
     t: ArrayView1<'_, E>,
     x: ArrayView2<'_, E>,
-) -> Result<Tensor<(usize,), E, E::Device, T>, NetworkError> {
-    let (n, dim) = (x.nrows(), x.ncols());
-    let Some(second) = jet.second else {
-        return Err(NetworkError::Backend("the residual needs all derivatives".into()));
-    };
-    let rates: Vec<E> = t.iter().map(|t| E::of(sde.drift_rate(t.wide()))).collect();
-    let half_squares: Vec<E> =
-        t.iter().map(|t| E::of(0.5 * sde.diffusion(t.wide()).powi(2))).collect();
-    let divergence = constant(rates.iter().map(|&a| a * E::of(dim as f64)).collect())?;
-    let drift = transposed(x).into_iter().zip(rates.iter().cycle()).map(|(x, &a)| a * x).collect();
-    let repeated = half_squares.iter().copied().cycle().take(dim * n).collect();
-    let quadratic = jet.gradient.retaped::<T>().try_mul(constant(repeated)?).map_err(backend)?;
-    let inner = (-quadratic).try_add(constant(drift)?).map_err(backend)?;
-    let transport = inner
-        .try_mul(jet.gradient)
-        .and_then(|products| products.try_reshape_like(&(dim, n)))
-        .and_then(|products| products.try_sum::<(usize,), Axis<0>>())
-        .map_err(backend)?;
-    let diffusion = second.laplacian.try_mul(constant(half_squares)?).map_err(backend)?;
-    second
-        .time_derivative
-        .try_add(divergence)
-        .and_then(|sum| sum.try_add(transport))
-        .and_then(|sum| sum.try_sub(diffusion))
-        .map_err(backend)
+    range: Range<usize>,
+    factor: f64,
+    jet: &mut Jet<E>,
+) -> f64 {
+    let mut sum = 0.0;
+    for (row, i) in range.enumerate() {
+        let (a, g) = (sde.drift_rate(t[i].wide()), sde.diffusion(t[i].wide()));
+        let (x, mut s) = (x.index_axis(Axis(0), i), jet.gradient.row_mut(row));
+        let mut transport = x.len() as f64;
+        let mut squares = 0.0;
+        for (x, s) in x.iter().zip(&s) {
+            transport += x.wide() * s.wide();
+            squares += s.wide() * s.wide();
+        }
+        let diffusion = 0.5 * g * g;
+        let spread = jet.laplacian[row].wide() + squares;
+        let epsilon = jet.time_derivative[row].wide() + a * transport - diffusion * spread;
+        sum += epsilon * epsilon;
+        let weight = factor * epsilon;
+        for (x, s) in x.iter().zip(&mut s) {
+            *s = E::of(weight * (a * x.wide() - 2.0 * diffusion * s.wide()));
+        }
+        jet.value[row] = E::of(0.0);
+        jet.time_derivative[row] = E::of(weight);
+        jet.laplacian[row] = E::of(-diffusion * weight);
+    }
+    sum
 }
 
-fn cut(term: Term, points: usize) -> Vec<Block> {
-    (0..points.div_ceil(BLOCK))
-        .map(|index| Block { term, index, points: BLOCK.min(points - index * BLOCK) })
-        .collect()
-}
-
-/// The entries of `[n, d]` column by column, as a [`TensorJet`] lays out gradients.
-fn transposed<E: Element>(x: ArrayView2<'_, E>) -> Vec<E> {
-    x.t().iter().copied().collect()
-}
-
-fn constant<E: Element>(entries: Vec<E>) -> Result<Constant<E>, NetworkError> {
-    let shape = (entries.len(),);
-    E::Device::default().try_tensor_from_vec(entries, shape).map_err(backend)
-}
-
-fn backend(error: impl std::fmt::Display) -> NetworkError {
-    NetworkError::Backend(error.to_string())
+fn finite(part: &'static str, value: f64, step: u64) -> Result<f64, ObjectiveError> {
+    if value.is_finite() { Ok(value) } else { Err(ObjectiveError::NotFinite { part, value, step }) }
 }

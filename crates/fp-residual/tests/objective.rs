@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+use dfdx::prelude::{Backward, OwnedTape};
 use fokker_fp_residual::{
     CollocationBox, DenoisingBatch, Losses, Objective, TimeLaw, mean_squared_residual, residual,
 };
-use fokker_score_net::{Activation, Adam, Gradient, Mlp, MlpShape, Softplus};
+use fokker_score_net::{
+    Activation, Adam, Backend, Gradient, InstructionSet, Mlp, MlpShape, Softplus,
+};
 use fokker_sde_core::{
     GaussianMixture, MixtureMarginals, OrnsteinUhlenbeck, Potential, Purpose, Score, Sde, Streams,
     Target, TargetName,
@@ -199,6 +202,50 @@ fn the_gradient_has_the_same_bits_for_any_number_of_threads() {
     assert_eq!(one, run(2));
     assert_eq!(one, run(3));
     assert_eq!(one, run(7));
+}
+
+#[test]
+fn the_fused_objective_agrees_with_the_reference_on_every_level() {
+    let error = |found: &[f32], expected: &[f64]| {
+        let size = expected.iter().fold(0.0_f64, |m, e| m.max(e.abs()));
+        let pairs = found.iter().zip(expected);
+        pairs.fold(0.0_f64, |m, (f, e)| m.max((f64::from(*f) - e).abs())) / size
+    };
+    for (name, weight) in TargetName::ALL.into_iter().zip([0.0, 0.1, 1.0, 10.0]) {
+        let target = name.target();
+        // Many points: at β = 100 the rounding of a single one can be larger.
+        let objective = objective(target.as_ref(), 3000, weight);
+        let network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(1)).unwrap();
+        let (expected, reference) = {
+            let network = network.clone().with_backend(Backend::Reference);
+            objective.gradient(&network, Streams::new(2), 3).unwrap()
+        };
+        let reference: Vec<f64> = reference.0.into_iter().map(f64::from).collect();
+        for set in InstructionSet::available() {
+            let network = network.clone().with_instruction_set(set);
+            let (losses, gradient) = objective.gradient(&network, Streams::new(2), 3).unwrap();
+            assert!((losses.total - expected.total).abs() < 1e-6 * expected.total, "{set}");
+            assert!(error(&gradient.0, &reference) < 1e-5, "{set}");
+        }
+    }
+}
+
+#[test]
+fn the_objective_joins_other_terms_on_a_tape() {
+    let target = TargetName::Ring.target();
+    let objective = objective(target.as_ref(), 70, 1.0);
+    let network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(1)).unwrap();
+    let (losses, gradient) = objective.gradient(&network, Streams::new(2), 3).unwrap();
+    let tape = OwnedTape::default();
+    let (again, loss) = objective.on_tape(&network, Streams::new(2), 3, tape).unwrap();
+    assert_eq!(losses, again);
+    // The square of L has the gradient 2 L ∇L.
+    let gradients = loss.try_square().unwrap().try_backward().unwrap();
+    let Gradient(squared) = network.collect_gradient(gradients).unwrap();
+    let factor = 2.0 * losses.total as f32;
+    for (found, g) in squared.iter().zip(&gradient.0) {
+        assert!((found - factor * g).abs() <= 1e-6 * (factor * g).abs());
+    }
 }
 
 #[test]

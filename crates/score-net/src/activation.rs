@@ -75,6 +75,11 @@ impl Softplus {
         }
     }
 
+    /// The sharpness β.
+    pub fn beta(&self) -> f64 {
+        self.beta
+    }
+
     #[inline(always)]
     fn derivatives<E: Element>(&self, z: E) -> [E; 4] {
         let (zero, one) = (E::zero(), E::one());

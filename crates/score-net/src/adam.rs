@@ -1,63 +1,101 @@
-use dfdx::prelude::{AdamConfig, Gradients};
-
-use crate::error::backend;
 use crate::{Element, Gradient, Mlp, NetworkError};
 
 /// Adam, with the constants of PyTorch: `β = (0.9, 0.999)`, `ε = 1e-8`, no weight decay.
 ///
-/// Source: Kingma and Ba, *Adam: a method for stochastic optimization*, ICLR 2015. The update is
-/// dfdx's own kernel; the moments stand here, so that networks of any width can be trained.
+/// With `g` the gradient of step `k = 1, 2, …`: `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²` and
+/// `θ ← θ − η (m / (1 − β₁ᵏ)) / (√(v / (1 − β₂ᵏ)) + ε)`. Source: Kingma and Ba, *Adam: a method for
+/// stochastic optimization*, ICLR 2015.
 #[derive(Debug)]
 pub struct Adam<E: Element> {
     step: i32,
-    moments: [Gradients<E, E::Device>; 2],
+    /// `m` and `v`, empty before the first step.
+    moments: [Vec<E>; 2],
 }
 
 impl<E: Element> Default for Adam<E> {
     fn default() -> Self {
-        Self { step: 0, moments: [Gradients::leaky(), Gradients::leaky()] }
+        Self { step: 0, moments: [Vec::new(), Vec::new()] }
     }
 }
+
+const BETAS: [f64; 2] = [0.9, 0.999];
+const EPSILON: f64 = 1e-8;
 
 impl<E: Element> Adam<E> {
     /// One step of size `learning_rate` against `gradient`.
     ///
     /// # Errors
-    /// If the gradient is not one of this network, or the tensor library fails.
+    /// If the gradient, or that of an earlier step, is not one of this network.
     pub fn update(
         &mut self,
         network: &mut Mlp<E>,
         gradient: &Gradient<E>,
         learning_rate: f64,
     ) -> Result<(), NetworkError> {
-        let expected = network.parameter_count();
-        if gradient.0.len() != expected {
-            return Err(NetworkError::ParameterCount { expected, found: gradient.0.len() });
+        network.check_gradient(&gradient.0)?;
+        if self.step == 0 {
+            self.moments = [(); 2].map(|()| vec![E::zero(); gradient.0.len()]);
         }
+        let [first, second] = &mut self.moments;
+        network.check_gradient(first)?;
         self.step = self.step.saturating_add(1);
-        let config = AdamConfig { lr: learning_rate, ..AdamConfig::default() };
-        let mut rest = gradient.0.as_slice();
-        for layer in &mut network.layers {
-            self.update_tensor(&config, &mut layer.weight, &mut rest)?;
-            self.update_tensor(&config, &mut layer.bias, &mut rest)?;
+        let [bias_1, bias_2] = BETAS.map(|beta| 1.0 - beta.powi(self.step));
+        let (step_size, root_scale) = (E::of(learning_rate / bias_1), E::of(1.0 / bias_2.sqrt()));
+        let ([b1, b2], [c1, c2]) = (BETAS.map(E::of), BETAS.map(|beta| E::of(1.0 - beta)));
+        let epsilon = E::of(EPSILON);
+        let mut parameters = network.parameters();
+        // One pass, which the compiler turns into vector code.
+        for (((p, &g), m), v) in parameters.iter_mut().zip(&gradient.0).zip(first).zip(second) {
+            *m = b1 * *m + c1 * g;
+            *v = b2 * *v + c2 * g * g;
+            *p -= step_size * *m / (v.sqrt() * root_scale + epsilon);
         }
+        network.set_parameters(&parameters);
         Ok(())
     }
+}
 
-    fn update_tensor<S: dfdx::prelude::Shape>(
-        &mut self,
-        config: &AdamConfig,
-        parameter: &mut dfdx::prelude::Tensor<S, E, E::Device>,
-        rest: &mut &[E],
-    ) -> Result<(), NetworkError> {
-        let mut holder = Gradients::leaky();
-        let gradient = holder.get_or_alloc_mut(parameter).map_err(backend)?;
-        let (head, tail) = rest.split_at(gradient.len());
-        gradient.copy_from_slice(head);
-        *rest = tail;
-        let [first, second] = &mut self.moments;
-        let first = first.get_or_alloc_mut(parameter).map_err(backend)?;
-        let second = second.get_or_alloc_mut(parameter).map_err(backend)?;
-        config.try_update(self.step, parameter, first, second, gradient).map_err(backend)
+#[cfg(test)]
+mod tests {
+    use fokker_sde_core::Streams;
+
+    use super::*;
+    use crate::MlpShape;
+
+    #[test]
+    fn steps_follow_the_textbook_recursion() {
+        let shape = MlpShape { dim: 1, hidden: vec![3], ..MlpShape::paper() };
+        let mut network = Mlp::<f64>::new(&shape, Streams::new(0)).unwrap();
+        let mut expected = network.parameters();
+        let n = expected.len();
+        let mut adam = Adam::default();
+        let (mut m, mut v) = (vec![0.0; n], vec![0.0; n]);
+        for step in 1..=50 {
+            let gradient: Vec<f64> = (0..n).map(|i| ((i * step) as f64).sin()).collect();
+            adam.update(&mut network, &Gradient(gradient.clone()), 1e-2).unwrap();
+            for i in 0..n {
+                m[i] = 0.9 * m[i] + 0.1 * gradient[i];
+                v[i] = 0.999 * v[i] + 0.001 * gradient[i].powi(2);
+                let m_hat = m[i] / (1.0 - 0.9_f64.powi(step as i32));
+                let v_hat = v[i] / (1.0 - 0.999_f64.powi(step as i32));
+                expected[i] -= 1e-2 * m_hat / (v_hat.sqrt() + 1e-8);
+            }
+        }
+        let pairs = network.parameters().into_iter().zip(expected);
+        assert!(pairs.into_iter().all(|(found, expected)| (found - expected).abs() < 1e-12));
+    }
+
+    #[test]
+    fn a_gradient_of_another_network_is_refused() {
+        let mut network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(0)).unwrap();
+        let mut adam = Adam::default();
+        assert!(adam.update(&mut network, &Gradient(vec![0.0; 3]), 1e-3).is_err());
+        let mut other =
+            Mlp::<f32>::new(&MlpShape { hidden: vec![4], ..MlpShape::paper() }, Streams::new(0))
+                .unwrap();
+        let gradient = Gradient::zeros(&network);
+        adam.update(&mut network, &gradient, 1e-3).unwrap();
+        let gradient = Gradient::zeros(&other);
+        assert!(adam.update(&mut other, &gradient, 1e-3).is_err());
     }
 }

@@ -13,6 +13,9 @@ pub trait Element: Real + Dtype {
         + Send
         + Sync;
 
+    /// Whether there are fused kernels for networks of this type.
+    const FUSED: bool;
+
     /// Where `e^{−u}` is taken to be 0: above it `e^{−u}` is far below the rounding of 1, and below
     /// it products of two such numbers with a small cotangent are still normal. Without this cut
     /// networks with a steep activation spend most of their time on subnormal numbers.
@@ -28,6 +31,7 @@ pub trait Element: Real + Dtype {
 impl Element for f64 {
     type Device = Cpu;
 
+    const FUSED: bool = false;
     const EXP_CUTOFF: Self = 320.0;
 
     #[inline]
@@ -46,6 +50,7 @@ impl Element for f64 {
 impl Element for f32 {
     type Device = Cpu;
 
+    const FUSED: bool = true;
     const EXP_CUTOFF: Self = 28.0;
 
     /// With `u = k log 2 − r`, `|r| ≤ ½ log 2`, and `e^r = 1 + q`: `e^{−u} = 2^{−k} + 2^{−k} q` and

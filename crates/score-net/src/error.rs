@@ -30,6 +30,14 @@ pub enum NetworkError {
         /// How many were given.
         found: usize,
     },
+    /// The machine does not have the vector instructions asked for.
+    #[error("`{name}` is no instruction set of this machine, which has {}", .available.join(", "))]
+    InstructionSet {
+        /// The name given.
+        name: String,
+        /// The names of those that the machine has.
+        available: Vec<&'static str>,
+    },
     /// The points do not fit the network.
     #[error(transparent)]
     Batch(#[from] BatchError),

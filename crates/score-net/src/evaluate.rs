@@ -93,6 +93,10 @@ impl<E: Element> Score<E> for Mlp<E> {
     ) -> Result<(), BatchError> {
         BatchError::check("x", &[x.nrows(), self.shape.dim], x.shape())?;
         BatchError::check("out", x.shape(), out.shape())?;
+        if let Some(kernel) = self.kernel() {
+            kernel.score(t, x, out);
+            return Ok(());
+        }
         let blocks = x.axis_chunks_iter(Axis(0), BLOCK);
         for (x, out) in blocks.zip(out.axis_chunks_iter_mut(Axis(0), BLOCK)) {
             self.score_block(t, x, out)?;
@@ -109,23 +113,13 @@ impl<E: Element> Potential<E> for Mlp<E> {
         jet: &mut Jet<E>,
     ) -> Result<(), BatchError> {
         jet.check(self.shape.dim, &t, &x)?;
+        if let Some(kernel) = self.kernel() {
+            kernel.jet(t, x, jet);
+            return Ok(());
+        }
         let blocks = t.axis_chunks_iter(Axis(0), BLOCK).zip(x.axis_chunks_iter(Axis(0), BLOCK));
         for (block, (t, x)) in blocks.enumerate() {
-            let n = x.nrows();
-            let at = self.tensor_jet(t, x, Derivatives::All, NoneTape)?;
-            let gradient = at.gradient.as_vec();
-            let value = at.value.as_vec();
-            let Some(second) = at.second else { continue };
-            let (rate, laplacian) = (second.time_derivative.as_vec(), second.laplacian.as_vec());
-            for i in 0..n {
-                let row = block * BLOCK + i;
-                jet.value[row] = value[i];
-                jet.time_derivative[row] = rate[i];
-                jet.laplacian[row] = laplacian[i];
-                for k in 0..self.shape.dim {
-                    jet.gradient[[row, k]] = gradient[k * n + i];
-                }
-            }
+            self.tensor_jet(t, x, Derivatives::All, NoneTape)?.write(jet, block * BLOCK);
         }
         Ok(())
     }

@@ -25,6 +25,8 @@ mod element;
 mod error;
 mod evaluate;
 mod jet;
+mod kernel;
+mod loss;
 mod mlp;
 
 pub use activation::{Activation, Softplus};
@@ -33,4 +35,6 @@ pub use checkpoint::{Checkpoint, CheckpointError};
 pub use element::Element;
 pub use error::NetworkError;
 pub use jet::{Derivatives, SecondOrder, TensorJet};
-pub use mlp::{Gradient, Mlp, MlpShape};
+pub use kernel::InstructionSet;
+pub use loss::Scalar;
+pub use mlp::{Backend, Gradient, Mlp, MlpShape};

@@ -1,9 +1,12 @@
-use dfdx::prelude::{Axes2, Gradients, PermuteTo, Tensor, TensorFromVec};
+use std::sync::{Arc, Once, OnceLock};
+
+use dfdx::prelude::{Axes2, Gradients, HasShape, PermuteTo, Tensor, TensorFromVec};
 use fokker_sde_core::{Purpose, Streams};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::backend;
+use crate::kernel::{InstructionSet, Kernel};
 use crate::{Activation, Element, NetworkError, Softplus};
 
 /// The shape of an [`Mlp`]: everything about it but its parameters.
@@ -82,6 +85,22 @@ pub struct Mlp<E: Element> {
     pub(crate) shape: MlpShape,
     pub(crate) layers: Vec<Layer<E>>,
     pub(crate) device: E::Device,
+    backend: Backend,
+    set: InstructionSet,
+    /// The parameters as the kernels read them, made when they are first needed.
+    kernel: OnceLock<Arc<Kernel>>,
+}
+
+/// How a network is evaluated. Results agree to rounding.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// By fused kernels, which hold a tile of points in cache from input to gradient, on the vector
+    /// instructions of the machine. In single precision; networks of other types use the reference.
+    #[default]
+    Fused,
+    /// By dfdx's tensor operations and reverse pass.
+    Reference,
 }
 
 /// The gradient of a loss with respect to all parameters of an [`Mlp`], laid out like
@@ -93,11 +112,6 @@ impl<E: Element> Gradient<E> {
     /// The zero gradient of a network.
     pub fn zeros(network: &Mlp<E>) -> Self {
         Self(vec![E::zero(); network.parameter_count()])
-    }
-
-    /// Adds another gradient of the same network.
-    pub fn add(&mut self, other: &Self) {
-        self.0.iter_mut().zip(&other.0).for_each(|(a, &b)| *a += b);
     }
 }
 
@@ -128,7 +142,8 @@ impl<E: Element> Mlp<E> {
     /// A network with given parameters, laid out as [`Mlp::parameters`] returns them.
     ///
     /// # Errors
-    /// If the shape has an empty part or does not need exactly this many parameters.
+    /// If the shape has an empty part or does not need exactly this many parameters, or
+    /// [`InstructionSet::VARIABLE`] names no level of this machine.
     pub fn from_parameters(shape: &MlpShape, parameters: &[E]) -> Result<Self, NetworkError> {
         let sizes = shape.layers()?;
         keep_products_on_their_thread();
@@ -151,7 +166,55 @@ impl<E: Element> Mlp<E> {
                 bias: device.try_tensor_from_vec(bias.to_vec(), (outputs,)).map_err(backend)?,
             });
         }
-        Ok(Self { shape: shape.clone(), layers, device })
+        Ok(Self {
+            shape: shape.clone(),
+            layers,
+            device,
+            backend: Backend::default(),
+            set: InstructionSet::selected()?,
+            kernel: OnceLock::new(),
+        })
+    }
+
+    /// This network, evaluated by `backend`.
+    pub fn with_backend(self, backend: Backend) -> Self {
+        Self { backend, ..self }
+    }
+
+    /// This network, with kernels for `set` in place of [`InstructionSet::selected`].
+    pub fn with_instruction_set(self, set: InstructionSet) -> Self {
+        Self { set, kernel: OnceLock::new(), ..self }
+    }
+
+    /// The kernels, unless the reference is to be used.
+    pub(crate) fn kernel(&self) -> Option<&Kernel> {
+        static TOLD: Once = Once::new();
+        if self.backend == Backend::Reference {
+            return None;
+        }
+        if !E::FUSED {
+            TOLD.call_once(|| {
+                tracing::info!("no fused kernels in double precision: using the reference");
+            });
+            return None;
+        }
+        Some(self.kernel.get_or_init(|| Arc::new(Kernel::new(self, self.set))))
+    }
+
+    /// Puts other parameters in the place of these; as many as there are.
+    pub(crate) fn set_parameters(&mut self, parameters: &[E]) {
+        self.kernel.take();
+        let mut rest = parameters;
+        let mut next = |size: usize| {
+            let (head, tail) = rest.split_at(size);
+            rest = tail;
+            head
+        };
+        for Layer { weight, bias } in &mut self.layers {
+            let &(outputs, inputs) = weight.shape();
+            weight.copy_from(next(outputs * inputs));
+            bias.copy_from(next(outputs));
+        }
     }
 
     /// The shape.
@@ -172,6 +235,16 @@ impl<E: Element> Mlp<E> {
             all.extend(layer.bias.as_vec());
         }
         all
+    }
+
+    /// Checks that a gradient is laid out as the parameters are.
+    pub(crate) fn check_gradient(&self, gradient: &[E]) -> Result<(), NetworkError> {
+        let (expected, found) = (self.parameter_count(), gradient.len());
+        if expected == found {
+            Ok(())
+        } else {
+            Err(NetworkError::ParameterCount { expected, found })
+        }
     }
 
     /// The part of a reverse pass's result that belongs to this network's parameters.

@@ -71,8 +71,11 @@ impl Sde for OrnsteinUhlenbeck {
     }
 
     fn marginal(&self, t: f64) -> Marginal {
+        let alpha = (-t).exp();
         // expm1 keeps σ_t accurate as t → 0, where 1 − e^{−2t} would cancel.
-        Marginal { alpha: (-t).exp(), sigma: (-0.5 * (-2.0 * t).exp_m1()).sqrt() }
+        let variance =
+            if t < 0.5 { -0.5 * (-2.0 * t).exp_m1() } else { 0.5 * (1.0 - alpha * alpha) };
+        Marginal { alpha, sigma: variance.sqrt() }
     }
 
     fn prior(&self) -> Prior {

@@ -2,8 +2,9 @@
 
 mod epilogue;
 
-use dfdx::prelude::{PutTape, ReshapeTo, SplitTape, Tape, TensorFromVec, TryMatMul};
-use ndarray::{ArrayView1, ArrayView2};
+use dfdx::prelude::{HasShape, PutTape, ReshapeTo, SplitTape, Tape, TensorFromVec, TryMatMul};
+use fokker_sde_core::Jet;
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1};
 
 use crate::error::backend;
 use crate::mlp::{Matrix, Vector};
@@ -61,6 +62,25 @@ pub struct SecondOrder<E: Element, T> {
     pub time_derivative: Vector<E, T>,
     /// `Δφ`, `[n]`.
     pub laplacian: Vector<E, T>,
+}
+
+impl<E: Element, T> TensorJet<E, T> {
+    /// Writes the parts that there are into the rows of a jet from `from`.
+    pub(crate) fn write(&self, jet: &mut Jet<E>, from: usize) {
+        let column = |tensor: &Vector<E, T>, column: ArrayViewMut1<'_, E>| {
+            column.into_iter().skip(from).zip(tensor.as_vec()).for_each(|(slot, v)| *slot = v);
+        };
+        let n = self.value.shape().0.max(1);
+        for (k, slopes) in self.gradient.as_vec().chunks_exact(n).enumerate() {
+            let rows = jet.gradient.column_mut(k).into_iter().skip(from);
+            rows.zip(slopes).for_each(|(slot, &s)| *slot = s);
+        }
+        if let Some(second) = &self.second {
+            column(&self.value, jet.value.view_mut());
+            column(&second.time_derivative, jet.time_derivative.view_mut());
+            column(&second.laplacian, jet.laplacian.view_mut());
+        }
+    }
 }
 
 impl<E: Element> Mlp<E> {

@@ -1,0 +1,272 @@
+//! Parameter gradients of losses of jets.
+//!
+//! Let `ℓ` be a sum over points of a function of the jet of `φ` there, with partial derivatives `b` in
+//! `φ`, `v` in `∂_t φ` and `∇φ`, and `c` in `Δφ`. With these frozen, `∂ℓ/∂θ = ∂(Mφ)/∂θ` summed over the points, with the
+//! functional
+//!
+//! `M = b + ∂_v + c Δ`,
+//!
+//! which needs one channel through the network whatever `v` is. Write `h_m = (M − b) h` for it, `h_i` for
+//! `∂h/∂x_i`, `g = ∂φ/∂h`, and `z`, `z_i`, `z_m` and `ĝ = f′ g` for the same before the activation. The parameter gradient of `φ` is
+//! `ĝ hᵀ` for a weight and `ĝ` for a bias, and since derivatives commute, that of `Mφ` is `M` of these:
+//!
+//! `M(ĝ hᵀ) = ĝ_m hᵀ + ĝ h_mᵀ + Σ Ĝ_i h_iᵀ`, with `ĝ_m = Mĝ` and `Ĝ_i = 2c ∂ĝ/∂x_i`,
+//!
+//! which come from the layer above by `g_m = Wᵀ ĝ_m` and `G_i = Wᵀ Ĝ_i`, and through the activation by
+//!
+//! - `h_m = f′ z_m + c f″ q`, with `q = Σ z_i²`,
+//! - `Ĝ_i = f′ G_i + 2c f″ z_i g`,
+//! - `ĝ_m = f′ g_m + (f″ z_m + c f‴ q) g + Σ f″ z_i G_i`.
+//!
+//! At the top `g_m = b w` with `w` the weights of the output, and `G_i = 0`. The points thus cost, in matrix products per hidden layer and with its
+//! weight gradient, 6 without the Laplacian and `6 + 3d` with it.
+
+use std::ops::Range;
+
+use fearless_simd::Simd;
+use fokker_sde_core::{Jet, Real};
+use ndarray::{ArrayView1, ArrayView2, Axis};
+
+use super::buffer::{Scratch, with_scratch};
+use super::elementwise::{add_rows, pull_along, push_along};
+use super::packed::Packed;
+use super::product::{Rows, outer_product};
+use super::tile::Tile;
+use super::tile_rows;
+use crate::Derivatives;
+
+/// The functional `M` at the points of a tile.
+struct Functional<'a> {
+    /// `b` and `c`.
+    value: Vec<f32>,
+    laplacian: Vec<f32>,
+    /// `v`, laid out as the input.
+    direction: &'a mut [f32],
+}
+
+/// The gradient of all parameters, in padded matrices.
+struct PaddedGradient<'a> {
+    /// For each hidden layer `[outputs, inputs]`, for the first `[inputs, outputs]`, and the bias.
+    layers: Vec<[&'a mut [f32]; 2]>,
+    output: &'a mut [f32],
+    output_bias: f32,
+}
+
+/// The sum of `loss` over the points `(x_i, t_i)`, whose parameter gradient is added to `gradient`.
+///
+/// `loss` is called for ranges of points in turn, with their jet, which it replaces by its own partial
+/// derivatives.
+pub(super) fn add_loss_gradient<S: Simd, E: Real>(
+    simd: S,
+    network: &Packed,
+    t: ArrayView1<'_, E>,
+    x: ArrayView2<'_, E>,
+    derivatives: Derivatives,
+    loss: &mut dyn FnMut(Range<usize>, &mut Jet<E>) -> f64,
+    gradient: Option<&mut [E]>,
+) -> f64 {
+    let second = derivatives == Derivatives::All;
+    let dim = network.dim;
+    let widest = network.layers.iter().map(|layer| layer.stride).max().unwrap_or(0);
+    let spare = if second { (1 + dim) * widest } else { widest };
+    let floats = Tile::floats(network, second) + network.input_stride() + spare;
+    let rows = tile_rows(floats, x.nrows());
+    with_scratch(rows * floats + PaddedGradient::floats(network), |mut scratch| {
+        let mut tile = Tile::new(network, second, rows, &mut scratch);
+        let mut functional = Functional {
+            value: vec![0.0; rows],
+            laplacian: vec![0.0; rows],
+            direction: scratch.zeros(rows * network.input_stride()),
+        };
+        let spare = scratch.take(rows * spare);
+        let mut sums = gradient.as_ref().map(|_| PaddedGradient::zeros(network, &mut scratch));
+        let mut total = 0.0;
+        let tiles = t.axis_chunks_iter(Axis(0), rows).zip(x.axis_chunks_iter(Axis(0), rows));
+        for (index, (t, x)) in tiles.enumerate() {
+            tile.load(t, x);
+            tile.jet(simd, network);
+            let mut jet = Jet::zeros(t.len(), dim);
+            tile.write(&mut jet);
+            total += loss(index * rows..index * rows + t.len(), &mut jet);
+            if let Some(sums) = &mut sums {
+                functional.load(&jet, second);
+                functional.carry(simd, network, &mut tile, spare);
+                sums.add(simd, network, &tile, &functional);
+            }
+        }
+        if let (Some(sums), Some(gradient)) = (sums, gradient) {
+            sums.add_to(network, gradient);
+        }
+        total
+    })
+}
+
+impl Functional<'_> {
+    fn load<E: Real>(&mut self, cotangent: &Jet<E>, second: bool) {
+        let n = cotangent.gradient.nrows();
+        let stride = self.direction.len() / self.value.len();
+        let narrow = |value: &E| value.wide() as f32;
+        self.direction[n * stride..].fill(0.0);
+        let rows = self.direction.chunks_exact_mut(stride);
+        for (row, gradient) in rows.zip(cotangent.gradient.rows()) {
+            row[1..].iter_mut().zip(gradient).for_each(|(slot, v)| *slot = narrow(v));
+        }
+        if !second {
+            return;
+        }
+        let rows = self.direction.chunks_exact_mut(stride);
+        rows.zip(&cotangent.time_derivative).for_each(|(row, v)| row[0] = narrow(v));
+        for (slots, values) in
+            [(&mut self.value, &cotangent.value), (&mut self.laplacian, &cotangent.laplacian)]
+        {
+            slots.iter_mut().zip(values).for_each(|(slot, v)| *slot = narrow(v));
+            slots[n..].fill(0.0);
+        }
+    }
+
+    /// Takes the functional forward to the last hidden layer and its cotangents back to the first.
+    fn carry<S: Simd>(&self, simd: S, network: &Packed, tile: &mut Tile<'_>, spare: &mut [f32]) {
+        for (index, layer) in network.layers.iter().enumerate() {
+            let (before, rest) = tile.layers.split_at_mut(index);
+            let input = before.last().map_or(&*self.direction, |below| &*below.along);
+            layer.push_forward(simd, input, network.zeros(layer.stride), rest[0].along);
+            push_along(simd, layer.stride, &self.laplacian, &mut rest[0]);
+        }
+        for index in (0..network.layers.len()).rev() {
+            let (before, after) = tile.layers.split_at_mut(index + 1);
+            let (current, layer) = (&mut before[index], &network.layers[index]);
+            let size = tile.rows * layer.stride;
+            let dim = current.second.as_ref().map_or(0, |_| network.dim);
+            let (adjoint, rest) = spare.split_at_mut(size);
+            let tangent_adjoints = &mut rest[..dim * size];
+            match after.first() {
+                None => {
+                    if current.second.is_none() {
+                        continue;
+                    }
+                    tangent_adjoints.fill(0.0);
+                    for (row, &b) in adjoint.chunks_exact_mut(layer.stride).zip(&self.value) {
+                        row.iter_mut().zip(&*network.output).for_each(|(g, w)| *g = b * w);
+                    }
+                }
+                Some(next) => {
+                    let above = &network.layers[index + 1];
+                    above.pull_back(simd, network, next.curvature, adjoint);
+                    if let Some(second) = &next.second {
+                        let bends = second.bends.chunks_exact(tile.rows * above.stride);
+                        for (bend, adjoint) in bends.zip(tangent_adjoints.chunks_exact_mut(size)) {
+                            above.pull_back(simd, network, bend, adjoint);
+                        }
+                    }
+                }
+            }
+            pull_along(simd, layer.stride, &self.laplacian, current, adjoint, tangent_adjoints);
+        }
+    }
+}
+
+impl<'a> PaddedGradient<'a> {
+    /// Rows of the first weight's gradient: an even number.
+    fn first_rows(network: &Packed) -> usize {
+        (network.dim + 1).next_multiple_of(4)
+    }
+
+    fn weight_size(network: &Packed, index: usize) -> usize {
+        let layer = &network.layers[index];
+        if index == 0 {
+            Self::first_rows(network) * layer.stride
+        } else {
+            layer.stride * layer.input_stride
+        }
+    }
+
+    fn floats(network: &Packed) -> usize {
+        let layers = network.layers.iter().enumerate();
+        let hidden = layers.map(|(index, layer)| Self::weight_size(network, index) + layer.stride);
+        hidden.sum::<usize>() + network.output.len()
+    }
+
+    fn zeros(network: &Packed, scratch: &mut Scratch<'a>) -> Self {
+        let mut zeros = |size| scratch.zeros(size);
+        let layers = network.layers.iter().enumerate();
+        let layers = layers
+            .map(|(index, layer)| [Self::weight_size(network, index), layer.stride].map(&mut zeros))
+            .collect();
+        Self { layers, output: zeros(network.output.len()), output_bias: 0.0 }
+    }
+
+    /// Adds `Mφ`'s gradient over the points of a tile.
+    fn add<S: Simd>(
+        &mut self,
+        simd: S,
+        network: &Packed,
+        tile: &Tile<'_>,
+        functional: &Functional<'_>,
+    ) {
+        let last = &tile.layers[network.last()];
+        add_rows(simd, last.along, self.output);
+        if last.second.is_some() {
+            let stride = self.output.len();
+            for (h, &b) in last.value.chunks_exact(stride).zip(&functional.value) {
+                self.output.iter_mut().zip(h).for_each(|(w, h)| *w += b * h);
+            }
+            self.output_bias += functional.value.iter().sum::<f32>();
+        }
+        let mut pairs = Vec::new();
+        for (index, [weight, bias]) in self.layers.iter_mut().enumerate() {
+            let (layer, current) = (&network.layers[index], &tile.layers[index]);
+            add_rows(simd, current.curvature, bias);
+            pairs.clear();
+            let Some(below) = index.checked_sub(1).map(|below| &tile.layers[below]) else {
+                let rows = |data| Rows { data, stride: layer.input_stride };
+                pairs.push((rows(tile.input), &*current.curvature));
+                pairs.push((rows(functional.direction), &*current.cotangent));
+                outer_product(simd, &pairs, weight, layer.stride);
+                if let Some(second) = &current.second {
+                    // ∂[t, x]/∂x_i is a unit vector.
+                    let bends = second.bends.chunks_exact(tile.rows * layer.stride);
+                    for (bend, row) in bends.zip(weight.chunks_exact_mut(layer.stride).skip(1)) {
+                        add_rows(simd, bend, row);
+                    }
+                }
+                continue;
+            };
+            let rows = |data| Rows { data, stride: layer.stride };
+            pairs.push((rows(&*current.curvature), &*below.value));
+            pairs.push((rows(&*current.cotangent), &*below.along));
+            if let (Some(second), Some(below)) = (&current.second, &below.second) {
+                let bends = second.bends.chunks_exact(tile.rows * layer.stride);
+                let tangents = below.tangents.chunks_exact(tile.rows * layer.input_stride);
+                pairs.extend(bends.map(rows).zip(tangents));
+            }
+            outer_product(simd, &pairs, weight, layer.input_stride);
+        }
+    }
+
+    /// Adds this to a gradient laid out as the network's parameters.
+    fn add_to<E: Real>(self, network: &Packed, gradient: &mut [E]) {
+        let mut rest = gradient;
+        let mut next = |size: usize| {
+            let (head, tail) = std::mem::take(&mut rest).split_at_mut(size);
+            rest = tail;
+            head
+        };
+        let add = |slot: &mut E, value: &f32| *slot += E::of(f64::from(*value));
+        for (index, (layer, [weight, bias])) in network.layers.iter().zip(self.layers).enumerate() {
+            let rows = next(layer.outputs * layer.inputs).chunks_exact_mut(layer.inputs);
+            for (o, row) in rows.enumerate() {
+                if index == 0 {
+                    let column = weight[o..].iter().step_by(layer.stride);
+                    row.iter_mut().zip(column).for_each(|(slot, value)| add(slot, value));
+                } else {
+                    let padded = &weight[o * layer.input_stride..];
+                    row.iter_mut().zip(padded).for_each(|(slot, value)| add(slot, value));
+                }
+            }
+            next(layer.outputs).iter_mut().zip(bias).for_each(|(slot, value)| add(slot, value));
+        }
+        let inputs = network.layers[network.last()].outputs;
+        next(inputs).iter_mut().zip(self.output).for_each(|(slot, value)| add(slot, value));
+        next(1).iter_mut().for_each(|slot| add(slot, &self.output_bias));
+    }
+}

@@ -1,0 +1,124 @@
+use fearless_simd::Simd;
+
+use super::buffer::{Aligned, padded};
+use super::product::{Rows, product};
+use crate::{Activation, Element, Mlp};
+
+/// The parameters of a network as the kernels read them: every matrix in the two orientations that
+/// forward and reverse products need, rows padded with zeros to whole cache lines.
+#[derive(Debug)]
+pub(super) struct Packed {
+    pub(super) dim: usize,
+    pub(super) activation: Activation,
+    pub(super) layers: Vec<PackedLayer>,
+    /// The weights of the output, one row, and its bias.
+    pub(super) output: Aligned,
+    pub(super) output_bias: f32,
+    /// A row of zeros for the widest layer.
+    zeros: Aligned,
+}
+
+/// A hidden layer.
+#[derive(Debug)]
+pub(super) struct PackedLayer {
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
+    /// `inputs` and `outputs` padded.
+    pub(super) input_stride: usize,
+    pub(super) stride: usize,
+    /// `Wᵀ`, `[inputs, outputs]`.
+    pub(super) forward: Aligned,
+    /// `W`, `[outputs, inputs]`.
+    pub(super) reverse: Aligned,
+    pub(super) bias: Aligned,
+}
+
+impl PackedLayer {
+    fn new<E: Element>(weight: &[E], bias: &[E], inputs: usize) -> Self {
+        let outputs = bias.len();
+        let (input_stride, stride) = (padded(inputs), padded(outputs));
+        let mut forward = Aligned::zeros(inputs * stride);
+        let mut reverse = Aligned::zeros(outputs * input_stride);
+        for (o, weights) in weight.chunks_exact(inputs).enumerate() {
+            let row = &mut reverse[o * input_stride..][..inputs];
+            for (i, (slot, w)) in row.iter_mut().zip(weights).enumerate() {
+                *slot = narrow(*w);
+                forward[i * stride + o] = *slot;
+            }
+        }
+        Self { inputs, outputs, input_stride, stride, forward, reverse, bias: padded_row(bias) }
+    }
+}
+
+fn narrow<E: Element>(value: E) -> f32 {
+    value.wide() as f32
+}
+
+fn padded_row<E: Element>(values: &[E]) -> Aligned {
+    let mut row = Aligned::zeros(padded(values.len()));
+    row.iter_mut().zip(values).for_each(|(slot, &value)| *slot = narrow(value));
+    row
+}
+
+impl Packed {
+    pub(super) fn new<E: Element>(network: &Mlp<E>) -> Self {
+        let sizes = std::iter::once(network.shape.dim + 1).chain(network.shape.hidden.clone());
+        let parts = network.layers.iter().map(|layer| (layer.weight.as_vec(), layer.bias.as_vec()));
+        let mut packed = Self {
+            dim: network.shape.dim,
+            activation: network.shape.activation,
+            layers: Vec::with_capacity(network.layers.len()),
+            output: Aligned::zeros(0),
+            output_bias: 0.0,
+            zeros: Aligned::zeros(0),
+        };
+        let mut widest = 0;
+        for ((weight, bias), inputs) in parts.zip(sizes) {
+            widest = widest.max(padded(inputs)).max(padded(bias.len()));
+            if packed.layers.len() < network.shape.hidden.len() {
+                packed.layers.push(PackedLayer::new(&weight, &bias, inputs));
+            } else {
+                packed.output = padded_row(&weight);
+                packed.output_bias = bias.first().map_or(0.0, |&bias| narrow(bias));
+            }
+        }
+        packed.zeros = Aligned::zeros(widest);
+        packed
+    }
+
+    /// The stride of rows of the input `[t, x_1 … x_d]`.
+    pub(super) fn input_stride(&self) -> usize {
+        padded(self.dim + 1)
+    }
+
+    /// A row of zeros, at most as long as the widest layer.
+    pub(super) fn zeros(&self, columns: usize) -> &[f32] {
+        &self.zeros[..columns]
+    }
+
+    /// The last hidden layer.
+    pub(super) fn last(&self) -> usize {
+        self.layers.len() - 1
+    }
+}
+
+impl PackedLayer {
+    /// `z = h Wᵀ + 1 startᵀ`.
+    pub(super) fn push_forward<S: Simd>(&self, simd: S, h: &[f32], start: &[f32], z: &mut [f32]) {
+        let h = Rows { data: h, stride: self.input_stride };
+        product(simd, h, self.inputs, &self.forward, start, z);
+    }
+
+    /// The cotangents of the inputs, from those of the outputs: `h̄ = z̄ W`.
+    pub(super) fn pull_back<S: Simd>(
+        &self,
+        simd: S,
+        network: &Packed,
+        z_bar: &[f32],
+        h_bar: &mut [f32],
+    ) {
+        let z_bar = Rows { data: z_bar, stride: self.stride };
+        let zeros = network.zeros(self.input_stride);
+        product(simd, z_bar, self.outputs, &self.reverse, zeros, h_bar);
+    }
+}

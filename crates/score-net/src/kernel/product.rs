@@ -1,0 +1,225 @@
+//! Matrix products of row-major matrices whose rows are padded to whole cache lines.
+//!
+//! The inner loops keep a strip of `R` rows by `V` vectors of the result in registers: as many as leave
+//! room for the operands (of 32 registers of 16 floats, 16 of 8, or 16 of 4), and enough independent
+//! sums to hide the latency of multiply-add. Numbers of rows are even.
+
+use fearless_simd::Simd;
+use fearless_simd::prelude::*;
+
+use super::buffer::LINE;
+
+/// A matrix by rows, `stride` floats apart.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) data: &'a [f32],
+    pub(super) stride: usize,
+}
+
+/// `C = A B + 1 cᵀ`: `A` is `[n, depth]`, `B` `[depth, columns]`, `C` `[n, columns]`, and `start`, of
+/// length `columns`, is the row `c`. `columns` is a multiple of [`LINE`] and the stride of `B` and `C`.
+pub(super) fn product<S: Simd>(
+    simd: S,
+    a: Rows<'_>,
+    depth: usize,
+    b: &[f32],
+    start: &[f32],
+    c: &mut [f32],
+) {
+    let terms = Terms::Rows { a, depth, b };
+    accumulate(simd, terms, Start::Row(start), c, start.len());
+}
+
+/// `C += Σ Aᵀ B` over pairs of `A` `[points, rows]` and `B` `[points, columns]`: the gradient of a
+/// weight, `C` `[rows, columns]`, from cotangents and activations. `columns` is a multiple of [`LINE`]
+/// and the stride of each `B` and of `C`.
+pub(super) fn outer_product<S: Simd>(
+    simd: S,
+    pairs: &[(Rows<'_>, &[f32])],
+    c: &mut [f32],
+    columns: usize,
+) {
+    accumulate(simd, Terms::Outer(pairs), Start::Itself, c, columns);
+}
+
+/// What is summed.
+#[derive(Clone, Copy)]
+enum Terms<'a> {
+    Rows { a: Rows<'a>, depth: usize, b: &'a [f32] },
+    Outer(&'a [(Rows<'a>, &'a [f32])]),
+}
+
+/// What the sums start from.
+#[derive(Clone, Copy)]
+enum Start<'a> {
+    Row(&'a [f32]),
+    Itself,
+}
+
+/// Cuts the result into panels of columns, as equal as they can be, and calls the kernel that fits.
+fn accumulate<S: Simd>(simd: S, terms: Terms<'_>, start: Start<'_>, c: &mut [f32], columns: usize) {
+    let lines = columns / LINE;
+    let widest = if S::f32s::LEN == LINE { 5 } else { 1 };
+    let count = lines.div_ceil(widest);
+    for k in 0..count {
+        let (from, to) = (k * lines / count, (k + 1) * lines / count);
+        let panel = Panel { terms, start, columns, offset: from * LINE };
+        match (S::f32s::LEN, to - from) {
+            (16, 5) => panel.run::<S, 4, 5>(simd, c),
+            (16, 4) => panel.run::<S, 4, 4>(simd, c),
+            (16, 3) => panel.run::<S, 4, 3>(simd, c),
+            (16, 2) => panel.run::<S, 8, 2>(simd, c),
+            (16, _) => panel.run::<S, 8, 1>(simd, c),
+            (8, _) => panel.run::<S, 6, 2>(simd, c),
+            // Of the levels with four floats, 64-bit ARM has 32 registers and the others 16.
+            _ if cfg!(target_arch = "aarch64") => panel.run::<S, 4, 4>(simd, c),
+            _ => panel.run::<S, 2, 4>(simd, c),
+        }
+    }
+}
+
+/// Some columns of a result: those from `offset`, of `columns` in all.
+#[derive(Clone, Copy)]
+struct Panel<'a> {
+    terms: Terms<'a>,
+    start: Start<'a>,
+    columns: usize,
+    offset: usize,
+}
+
+impl Panel<'_> {
+    /// All rows of these columns, in strips of `R` and, where rows are left, of 2.
+    fn run<S: Simd, const R: usize, const V: usize>(self, simd: S, c: &mut [f32]) {
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                let mut row = 0;
+                let mut strips = c.chunks_exact_mut(R * self.columns);
+                for c in &mut strips {
+                    self.strip::<S, R, V>(simd, row, c);
+                    row += R;
+                }
+                for c in strips.into_remainder().chunks_exact_mut(2 * self.columns) {
+                    self.strip::<S, 2, V>(simd, row, c);
+                    row += 2;
+                }
+            },
+        );
+    }
+
+    /// The rows from `row` of these columns; `c` starts at that row.
+    #[inline(always)]
+    fn strip<S: Simd, const R: usize, const V: usize>(self, simd: S, row: usize, c: &mut [f32]) {
+        let lanes = S::f32s::LEN;
+        let width = V * lanes;
+        let mut sums: [[S::f32s; V]; R] = match self.start {
+            Start::Row(start) => [read(simd, &start[self.offset..]); R],
+            Start::Itself => {
+                std::array::from_fn(|i| read(simd, &c[i * self.columns + self.offset..]))
+            }
+        };
+        match self.terms {
+            Terms::Rows { a, depth, b } => {
+                let a: [&[f32]; R] =
+                    std::array::from_fn(|i| &a.data[(row + i) * a.stride..][..depth]);
+                for (k, b) in b.chunks_exact(self.columns).take(depth).enumerate() {
+                    let b = read::<S, V>(simd, &b[self.offset..]);
+                    for i in 0..R {
+                        let a = S::f32s::splat(simd, a[i][k]);
+                        for j in 0..V {
+                            sums[i][j] = a.mul_add(b[j], sums[i][j]);
+                        }
+                    }
+                }
+            }
+            Terms::Outer(pairs) => {
+                for (a, b) in pairs {
+                    let points = a.data.chunks_exact(a.stride).zip(b.chunks_exact(self.columns));
+                    for (a, b) in points {
+                        let (a, b) = (&a[row..row + R], read::<S, V>(simd, &b[self.offset..]));
+                        for i in 0..R {
+                            let a = S::f32s::splat(simd, a[i]);
+                            for j in 0..V {
+                                sums[i][j] = a.mul_add(b[j], sums[i][j]);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        for (i, sums) in sums.iter().enumerate() {
+            let c = &mut c[i * self.columns + self.offset..][..width];
+            for (j, sum) in sums.iter().enumerate() {
+                sum.store_slice(&mut c[j * lanes..][..lanes]);
+            }
+        }
+    }
+}
+
+/// `V` vectors from the start of a slice.
+#[inline(always)]
+fn read<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [S::f32s; V] {
+    let lanes = S::f32s::LEN;
+    let from = &from[..V * lanes];
+    std::array::from_fn(|j| S::f32s::from_slice(simd, &from[j * lanes..][..lanes]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::InstructionSet;
+    use crate::kernel::instruction_set::dispatch;
+
+    /// Small integers, whose sums of products are exact in any order.
+    fn integers(n: usize, seed: usize) -> Vec<f32> {
+        (0..n).map(|i| ((i * 7919 + seed * 104_729) % 17) as f32 - 8.0).collect()
+    }
+
+    #[test]
+    fn products_are_exact_for_all_sizes_on_every_level() {
+        for set in InstructionSet::available() {
+            for rows in [2, 4, 6, 8, 14, 32] {
+                for (depth, stride) in [(1, 16), (3, 16), (16, 16), (80, 80), (100, 112)] {
+                    for columns in (1..=11).map(|lines| lines * LINE) {
+                        let (a, b) = (integers(rows * stride, 1), integers(depth * columns, 2));
+                        let start = integers(columns, 3);
+                        let mut c = vec![f32::NAN; rows * columns];
+                        let operand = Rows { data: &a, stride };
+                        dispatch!(set, s => product(s, operand, depth, &b, &start, &mut c));
+                        for (i, c) in c.chunks_exact(columns).enumerate() {
+                            for (j, &c) in c.iter().enumerate() {
+                                let terms =
+                                    (0..depth).map(|k| a[i * stride + k] * b[k * columns + j]);
+                                assert_eq!(c, start[j] + terms.sum::<f32>(), "{set}");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn outer_products_are_exact_for_all_sizes_on_every_level() {
+        for set in InstructionSet::available() {
+            for (points, rows, stride) in [(8, 4, 16), (8, 16, 16), (24, 80, 80), (32, 34, 48)] {
+                for columns in (1..=11).map(|lines| lines * LINE) {
+                    let a: [_; 2] = [4, 5].map(|seed| integers(points * stride, seed));
+                    let b: [_; 2] = [6, 7].map(|seed| integers(points * columns, seed));
+                    let start = integers(rows * columns, 8);
+                    let mut c = start.clone();
+                    let pairs = [0, 1].map(|k| (Rows { data: &a[k], stride }, b[k].as_slice()));
+                    dispatch!(set, s => outer_product(s, &pairs, &mut c, columns));
+                    for (at, &c) in c.iter().enumerate() {
+                        let (i, j) = (at / columns, at % columns);
+                        let terms = (0..2).flat_map(|k| {
+                            let (a, b) = (&a[k], &b[k]);
+                            (0..points).map(move |p| a[p * stride + i] * b[p * columns + j])
+                        });
+                        assert_eq!(c, start[at] + terms.sum::<f32>(), "{set}");
+                    }
+                }
+            }
+        }
+    }
+}

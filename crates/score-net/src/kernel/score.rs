@@ -1,0 +1,75 @@
+use fearless_simd::Simd;
+use fokker_sde_core::Real;
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
+
+use super::buffer::with_scratch;
+use super::elementwise::{activate_with_slope, last_cotangent, multiply};
+use super::packed::Packed;
+use super::tile_rows;
+
+/// `∇φ(x_i, t)` at one time, by reverse mode: two matrix products per hidden layer.
+pub(super) fn score<S: Simd, E: Real>(
+    simd: S,
+    network: &Packed,
+    t: E,
+    x: ArrayView2<'_, E>,
+    mut out: ArrayViewMut2<'_, E>,
+) {
+    let strides: usize = network.layers.iter().map(|layer| layer.stride).sum();
+    let stride = network.input_stride();
+    let rows = tile_rows(2 * strides + stride, x.nrows());
+    with_scratch(rows * (2 * strides + stride), |mut scratch| {
+        let input = scratch.zeros(rows * stride);
+        let mut layers: Vec<[&mut [f32]; 2]> = network
+            .layers
+            .iter()
+            .map(|layer| [(); 2].map(|()| scratch.take(rows * layer.stride)))
+            .collect();
+        let tiles = x.axis_chunks_iter(Axis(0), rows);
+        for (x, mut out) in tiles.zip(out.axis_chunks_iter_mut(Axis(0), rows)) {
+            for (row, x) in input.chunks_exact_mut(stride).zip(x.rows()) {
+                row[0] = t.wide() as f32;
+                row[1..].iter_mut().zip(x).for_each(|(slot, x)| *slot = x.wide() as f32);
+            }
+            differentiate(simd, network, input, &mut layers);
+            let rows = input.chunks_exact(stride);
+            for (mut out, row) in out.rows_mut().into_iter().zip(rows) {
+                out.iter_mut().zip(&row[1..]).for_each(|(out, &s)| *out = E::of(f64::from(s)));
+            }
+        }
+    });
+}
+
+/// Replaces the inputs of a tile by the derivatives of `φ` with respect to them. Of each layer, the first
+/// matrix holds values and the second slopes; on the way back the second become cotangents.
+fn differentiate<S: Simd>(
+    simd: S,
+    network: &Packed,
+    input: &mut [f32],
+    layers: &mut [[&mut [f32]; 2]],
+) {
+    let activation = network.activation;
+    for (index, layer) in network.layers.iter().enumerate() {
+        let (before, rest) = layers.split_at_mut(index);
+        let [value, slope] = &mut rest[0];
+        let h = before.last().map_or(&*input, |[value, _]| &**value);
+        if index < network.last() {
+            layer.push_forward(simd, h, &layer.bias, value);
+            activate_with_slope(simd, activation, value, slope);
+        } else {
+            layer.push_forward(simd, h, &layer.bias, slope);
+            last_cotangent(simd, activation, slope, &network.output);
+        }
+    }
+    for (index, layer) in network.layers.iter().enumerate().rev() {
+        let (before, rest) = layers.split_at_mut(index);
+        let z_bar = &*rest[0][1];
+        match before.last_mut() {
+            Some([h_bar, slope]) => {
+                layer.pull_back(simd, network, z_bar, h_bar);
+                multiply(simd, slope, h_bar);
+            }
+            None => layer.pull_back(simd, network, z_bar, input),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The fused kernels against the reference, on every instruction set of the machine.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::ops::Range;
+
+use dfdx::prelude::{Backward, NoneTape, OwnedTape, SumTo, TryAdd, TryMul};
+use fokker_score_net::{
+    Activation, Backend, Derivatives, Element, Gradient, InstructionSet, Mlp, MlpShape,
+    NetworkError, Scalar, Softplus,
+};
+use fokker_sde_core::{Jet, Potential, Purpose, Score, Streams};
+use ndarray::{Array1, Array2};
+use rand::RngExt;
+
+/// Shapes whose widths are and are not multiples of the padding, of one layer to five, for points of 1
+/// to 64 dimensions.
+fn shapes() -> Vec<MlpShape> {
+    let shape = |dim, hidden: &[usize], beta| MlpShape {
+        dim,
+        hidden: hidden.to_vec(),
+        activation: Activation::Softplus(Softplus::new(beta).unwrap()),
+    };
+    vec![
+        MlpShape::paper(),
+        shape(2, &[80, 80, 80], 4.0),
+        shape(1, &[1], 3.0),
+        shape(2, &[16], 2.0),
+        shape(2, &[17, 9, 12], 4.0),
+        shape(3, &[32, 48, 64, 96, 112], 1.0),
+        shape(5, &[33, 130], 5.0),
+        shape(15, &[20, 20], 2.0),
+        shape(64, &[100, 40], 0.7),
+        shape(2, &[512, 300], 2.0),
+    ]
+}
+
+fn points(n: usize, dim: usize) -> (Array1<f32>, Array2<f32>) {
+    let mut rng = Streams::new(11).rng(Purpose::Evaluation, 0, 0);
+    let t = Array1::from_shape_simple_fn(n, || rng.random_range(0.0..4.0));
+    (t, Array2::from_shape_simple_fn((n, dim), || rng.random_range(-3.0..3.0)))
+}
+
+fn widened(network: &Mlp<f32>) -> Mlp<f64> {
+    let parameters: Vec<f64> = network.parameters().into_iter().map(f64::from).collect();
+    Mlp::from_parameters(network.shape(), &parameters).unwrap()
+}
+
+/// The largest difference relative to the largest expected value.
+fn error<'a, A: Element, B: Element>(
+    found: impl IntoIterator<Item = &'a A>,
+    expected: impl IntoIterator<Item = &'a B>,
+) -> f64 {
+    let (mut difference, mut largest) = (0.0_f64, 0.0_f64);
+    for (found, expected) in found.into_iter().zip(expected) {
+        assert!(found.is_finite());
+        difference = difference.max((found.wide() - expected.wide()).abs());
+        largest = largest.max(expected.wide().abs());
+    }
+    if difference == 0.0 { 0.0 } else { difference / largest }
+}
+
+/// A loss in which every part of the jet counts: its value at each point and its partial derivatives.
+fn loss<E: Element>(derivatives: Derivatives) -> impl FnMut(Range<usize>, &mut Jet<E>) -> f64 {
+    move |range, jet| {
+        let mut sum = 0.0;
+        for (row, i) in range.enumerate() {
+            let weight = 1.0 + (i % 3) as f64;
+            for s in jet.gradient.row_mut(row) {
+                let error = s.wide() - 0.3;
+                sum += weight * error * error;
+                *s = E::of(2.0 * weight * error);
+            }
+            if derivatives == Derivatives::All {
+                let (value, rate) = (jet.value[row].wide(), jet.time_derivative[row].wide());
+                let laplacian = jet.laplacian[row].wide();
+                sum += 0.5 * value * value + weight * rate * rate + 0.1 * laplacian * laplacian;
+                jet.value[row] = E::of(value);
+                jet.time_derivative[row] = E::of(2.0 * weight * rate);
+                jet.laplacian[row] = E::of(0.2 * laplacian);
+            }
+        }
+        sum
+    }
+}
+
+fn gradient_of<E: Element>(
+    network: &Mlp<E>,
+    (t, x): &(Array1<E>, Array2<E>),
+    derivatives: Derivatives,
+) -> (f64, Gradient<E>) {
+    let mut gradient = Gradient::zeros(network);
+    let loss = &mut loss(derivatives);
+    let sum = network.add_loss(t.view(), x.view(), derivatives, loss, Some(&mut gradient.0));
+    (sum.unwrap(), gradient)
+}
+
+#[test]
+fn losses_and_gradients_agree_with_the_reference() {
+    for shape in shapes() {
+        let network = Mlp::<f32>::new(&shape, Streams::new(1)).unwrap();
+        for n in [1, 7, 64, 150] {
+            let (t, x) = points(n, shape.dim);
+            let wide = (t.mapv(f64::from), x.mapv(f64::from));
+            for derivatives in [Derivatives::Gradient, Derivatives::All] {
+                let (expected, Gradient(reference)) =
+                    gradient_of(&widened(&network), &wide, derivatives);
+                for set in InstructionSet::available() {
+                    let network = network.clone().with_instruction_set(set);
+                    let at = (t.clone(), x.clone());
+                    let (sum, Gradient(gradient)) = gradient_of(&network, &at, derivatives);
+                    let case = format!("{set}, {n} points, {derivatives:?}, {shape:?}");
+                    let off = (sum - expected).abs() / expected;
+                    assert!(off < 1e-6, "{case}: loss off by {off:e}");
+                    let off = error(&gradient, &reference);
+                    assert!(off < 1e-5, "{case}: gradient off by {off:e}");
+                    let loss = &mut loss(derivatives);
+                    let alone = network.add_loss(t.view(), x.view(), derivatives, loss, None);
+                    assert_eq!(alone.unwrap(), sum);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn scores_and_jets_agree_with_the_reference_and_between_levels() {
+    for shape in shapes() {
+        let network = Mlp::<f32>::new(&shape, Streams::new(2)).unwrap();
+        for n in [1, 9, 300] {
+            let (t, x) = points(n, shape.dim);
+            let time = Array1::from_elem(n, 0.7);
+            let wide = widened(&network);
+            let mut expected = Jet::zeros(n, shape.dim);
+            wide.jet(t.mapv(f64::from).view(), x.mapv(f64::from).view(), &mut expected).unwrap();
+            let mut expected_score = Array2::zeros((n, shape.dim));
+            wide.score(0.7_f32.into(), x.mapv(f64::from).view(), expected_score.view_mut())
+                .unwrap();
+            let mut first: Option<Array2<f32>> = None;
+            for set in InstructionSet::available() {
+                let network = network.clone().with_instruction_set(set);
+                let case = format!("{set}, {n} points, {shape:?}");
+                let mut jet = Jet::zeros(n, shape.dim);
+                network.jet(t.view(), x.view(), &mut jet).unwrap();
+                let errors = [
+                    error(&jet.value, &expected.value),
+                    error(&jet.time_derivative, &expected.time_derivative),
+                    error(&jet.gradient, &expected.gradient),
+                    error(&jet.laplacian, &expected.laplacian),
+                ];
+                // At a single point a Laplacian may be a small difference of large terms.
+                let allowed = if n == 1 { 1e-4 } else { 1e-5 };
+                assert!(errors.iter().all(|&e| e < allowed), "{case}: {errors:?}");
+                let mut score = Array2::zeros((n, shape.dim));
+                network.score(0.7, x.view(), score.view_mut()).unwrap();
+                let off = error(&score, &expected_score);
+                assert!(off < 1e-5, "{case}: score off by {off:e}");
+                let first = first.get_or_insert_with(|| score.clone());
+                let off = error(&score, &*first);
+                // Of the largest score of many points: at β = 100 a slope amplifies the rounding of
+                // the sum before it by β/4.
+                assert!(n < 300 || off < 1e-6, "{case}: score off by {off:e} from the first level");
+                network.jet(time.view(), x.view(), &mut jet).unwrap();
+                assert!(error(&score, &jet.gradient) < 1e-6, "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_reference_can_be_selected_and_serves_double_precision() {
+    let network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(3)).unwrap();
+    let at = points(100, 2);
+    let fused = gradient_of(&network, &at, Derivatives::All);
+    let reference =
+        gradient_of(&network.clone().with_backend(Backend::Reference), &at, Derivatives::All);
+    assert_ne!(fused.1, reference.1);
+    assert!(error(&fused.1.0, &reference.1.0) < 1e-5);
+    let wide = widened(&network);
+    let at = (at.0.mapv(f64::from), at.1.mapv(f64::from));
+    let again = gradient_of(&wide.clone().with_backend(Backend::Reference), &at, Derivatives::All);
+    assert_eq!(gradient_of(&wide, &at, Derivatives::All), again);
+}
+
+#[test]
+fn a_recorded_loss_joins_others_on_a_tape() {
+    let network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(4)).unwrap();
+    let at = points(30, 2);
+    let (sum, gradient) = gradient_of(&network, &at, Derivatives::All);
+    let record = |factor: f32| {
+        let recorded =
+            network.record_loss(sum as f32, gradient.clone(), OwnedTape::default()).unwrap();
+        recorded.try_mul(factor).unwrap()
+    };
+    // 3 L + (−½) L, two operations on one tape.
+    let joined = record(3.0).try_add(record(-0.5)).unwrap();
+    let Gradient(found) = network.collect_gradient(joined.try_backward().unwrap()).unwrap();
+    let expected: Vec<f32> = gradient.0.iter().map(|g| 2.5 * g).collect();
+    assert!(error(&found, &expected) < 1e-6);
+    // And with dfdx's own operations on the same parameters, through the reference jet.
+    let (t, x) = at;
+    let values = || {
+        let tape = OwnedTape::default();
+        let jet = network.tensor_jet(t.view(), x.view(), Derivatives::Gradient, tape).unwrap();
+        let sum: Scalar<f32, _> = jet.value.try_sum().unwrap();
+        sum
+    };
+    let alone = network.collect_gradient(values().try_backward().unwrap()).unwrap();
+    let both = record(1.0).try_add(values()).unwrap();
+    let Gradient(found) = network.collect_gradient(both.try_backward().unwrap()).unwrap();
+    let expected: Vec<f32> = gradient.0.iter().zip(&alone.0).map(|(a, b)| a + b).collect();
+    assert!(error(&found, &expected) < 1e-6);
+    assert!(network.record_loss(0.0, Gradient(vec![1.0]), NoneTape).is_err());
+}
+
+#[test]
+fn one_broken_point_does_not_spoil_the_scores_of_others() {
+    let network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(5)).unwrap();
+    let (_, mut x) = points(20, 2);
+    let mut whole = Array2::zeros((20, 2));
+    network.score(0.5, x.view(), whole.view_mut()).unwrap();
+    for broken in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        x[[7, 1]] = broken;
+        for set in InstructionSet::available() {
+            let network = network.clone().with_instruction_set(set);
+            let mut score = Array2::zeros((20, 2));
+            network.score(0.5, x.view(), score.view_mut()).unwrap();
+            assert!(!score.row(7).iter().all(|s| s.is_finite()));
+            score.row_mut(7).assign(&whole.row(7));
+            assert!(error(&score, &whole) < 1e-6);
+        }
+    }
+}
+
+#[test]
+fn levels_are_found_by_name() {
+    let available = InstructionSet::available();
+    assert_eq!(available.last().unwrap().name(), "plain");
+    for set in available {
+        assert_eq!(set.name().parse::<InstructionSet>().unwrap().name(), set.name());
+    }
+    let error = "sse9".parse::<InstructionSet>().unwrap_err();
+    assert!(matches!(error, NetworkError::InstructionSet { .. }));
+    assert!(
+        error.to_string().starts_with("`sse9` is no instruction set of this machine, which has ")
+    );
+}
