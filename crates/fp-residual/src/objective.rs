@@ -95,12 +95,16 @@ impl Objective<'_> {
         let tasks = self.cut(&self.terms());
         let count = network.parameter_count();
         let mut parts = vec![E::zero(); tasks.len() * count];
-        let sums: Vec<f64> = tasks
-            .par_iter()
-            .zip(parts.par_chunks_mut(count))
-            .with_max_len(1)
-            .map(|(task, part)| self.add_task(network, streams, step, task, Some(part)))
-            .collect::<Result<_, NetworkError>>()?;
+        let parts_of_tasks = tasks.iter().zip(parts.chunks_exact_mut(count)).enumerate();
+        // Handed out in their order: the large ones first, the small ones as threads fall idle.
+        let mut sums = parts_of_tasks
+            .par_bridge()
+            .map(|(index, (task, part))| {
+                Ok((index, self.add_task(network, streams, step, task, Some(part))?))
+            })
+            .collect::<Result<Vec<(usize, f64)>, NetworkError>>()?;
+        sums.sort_unstable_by_key(|&(index, _)| index);
+        let sums: Vec<f64> = sums.into_iter().map(|(_, sum)| sum).collect();
         let losses = self.losses(&tasks, &sums, step)?;
         let mut gradient = Gradient::zeros(network);
         const CHUNK: usize = 1024;
@@ -175,21 +179,27 @@ impl Objective<'_> {
         Ok(Losses { total, denoising, residual: Some(residual) })
     }
 
-    /// Cuts the points of `terms` into tasks.
+    /// Cuts the points of `terms` into tasks. Each takes a sixteenth of the blocks that are left, down to
+    /// a few: sizes depend on nothing but the number of points, and the last tasks are small, so that
+    /// all threads end at about the same time.
     fn cut(&self, terms: &[Term]) -> Vec<Task> {
-        let points = |term: &Term| match term {
+        let points = |term: Term| match term {
             Term::Denoising => self.denoising_points,
             Term::Residual => self.residual_points,
         };
-        // Enough tasks to keep many threads busy, but large enough that starting one is no work.
-        let blocks = terms.iter().map(points).sum::<usize>() / BLOCK;
-        let size = BLOCK * (blocks / 32).clamp(2, 64);
-        let tasks = terms.iter().flat_map(|term| {
-            let n = points(term);
-            let task = move |from| Task { term: *term, points: from..(from + size).min(n) };
-            (0..n).step_by(size).map(task)
-        });
-        tasks.collect()
+        let mut left: usize = terms.iter().map(|&term| points(term)).sum();
+        let mut tasks = Vec::new();
+        for &term in terms {
+            let (n, mut from) = (points(term), 0);
+            while from < n {
+                let size = BLOCK * (left / (16 * BLOCK)).max(2);
+                let to = (from + size).min(n);
+                tasks.push(Task { term, points: from..to });
+                left -= to - from;
+                from = to;
+            }
+        }
+        tasks
     }
 
     /// The sum of squares of a task, whose share of the objective's gradient is added to `gradient`.

@@ -9,11 +9,24 @@ use super::softplus;
 use super::tile::{LayerTile, SecondTile};
 use crate::Activation;
 
-/// `[f, f′, f″, f‴]` on vectors.
+/// For each vector of entries `z`: replaces it by what `put` makes of its place and
+/// `[f(z), f′(z), f″(z), f‴(z)]`.
 #[inline(always)]
-fn derivatives<S: Simd>(simd: S, activation: Activation, z: S::f32s) -> [S::f32s; 4] {
-    match activation {
-        Activation::Softplus(softplus) => softplus::derivatives(simd, softplus, z),
+fn activate_each<S: Simd>(
+    simd: S,
+    activation: Activation,
+    z: &mut [f32],
+    mut f: impl FnMut(usize, [S::f32s; 4]) -> S::f32s,
+) {
+    // Two vectors at a time: tiles have an even number of rows.
+    let lanes = S::f32s::LEN;
+    for start in (0..z.len()).step_by(2 * lanes) {
+        let pair = [at(simd, z, start), at(simd, z, start + lanes)];
+        let values = match activation {
+            Activation::Softplus(softplus) => softplus::derivatives(simd, softplus, pair),
+        };
+        put(simd, f(start, values[0]), z, start);
+        put(simd, f(start + lanes, values[1]), z, start + lanes);
     }
 }
 
@@ -59,32 +72,39 @@ pub(super) fn activate_with_slope<S: Simd>(
     simd.vectorize(
         #[inline(always)]
         || {
-            update(simd, [], [value, slope], |[], [z, _]| {
-                let [f, f1, ..] = derivatives(simd, activation, z);
-                [f, f1]
-            });
+            let slope = &mut slope[..value.len()];
+            activate_each(
+                simd,
+                activation,
+                value,
+                #[inline(always)]
+                |start, [f, f1, ..]| {
+                    put(simd, f1, slope, start);
+                    f
+                },
+            );
         },
     );
 }
 
-/// The cotangent `f′(z) w` of the `z` of the last hidden layer, `w` a row, in place of `z`.
-pub(super) fn last_cotangent<S: Simd>(
-    simd: S,
-    activation: Activation,
-    z: &mut [f32],
-    output: &[f32],
-) {
+/// The slope `f′(z)` in place of `z`.
+pub(super) fn activate_slope<S: Simd>(simd: S, activation: Activation, z: &mut [f32]) {
     simd.vectorize(
         #[inline(always)]
         || {
-            for row in z.chunks_exact_mut(output.len()) {
-                update(simd, [output], [row], |[w], [z]| [derivatives(simd, activation, z)[1] * w]);
-            }
+            activate_each(
+                simd,
+                activation,
+                z,
+                #[inline(always)]
+                |_, [_, f1, ..]| f1,
+            )
         },
     );
 }
 
-/// `f(z)`, `f′(z)` and `f″(z)`; at the `top`, where the value is not used, the first is left out.
+/// `f(z)` in place of `z`, `f′(z)` and `f″(z)`; at the `top`, where the value is not used, `f′(z)` stands in
+/// its place.
 pub(super) fn activate<S: Simd>(
     simd: S,
     activation: Activation,
@@ -96,16 +116,31 @@ pub(super) fn activate<S: Simd>(
     simd.vectorize(
         #[inline(always)]
         || {
+            let (slope, curvature) = (&mut slope[..value.len()], &mut curvature[..value.len()]);
             if top {
-                update(simd, [value], [slope, curvature], |[z], _| {
-                    let [_, f1, f2, _] = derivatives(simd, activation, z);
-                    [f1, f2]
-                });
+                activate_each(
+                    simd,
+                    activation,
+                    value,
+                    #[inline(always)]
+                    |start, [_, f1, f2, _]| {
+                        put(simd, f1, slope, start);
+                        put(simd, f2, curvature, start);
+                        f1
+                    },
+                );
             } else {
-                update(simd, [], [value, slope, curvature], |[], [z, ..]| {
-                    let [f, f1, f2, _] = derivatives(simd, activation, z);
-                    [f, f1, f2]
-                });
+                activate_each(
+                    simd,
+                    activation,
+                    value,
+                    #[inline(always)]
+                    |start, [f, f1, f2, _]| {
+                        put(simd, f1, slope, start);
+                        put(simd, f2, curvature, start);
+                        f
+                    },
+                );
             }
         },
     );
@@ -122,21 +157,26 @@ pub(super) fn activate_with_tangents<S: Simd>(
         #[inline(always)]
         || {
             let size = value.len();
-            for start in (0..size).step_by(S::f32s::LEN) {
-                let [f, f1, f2, f3] = derivatives(simd, activation, at(simd, value, start));
-                let mut q = S::f32s::splat(simd, 0.0);
-                for start in (start..second.tangents.len()).step_by(size) {
-                    let z_i = at(simd, second.tangents, start);
-                    q = z_i.mul_add(z_i, q);
-                    put(simd, f1 * z_i, second.tangents, start);
-                    put(simd, f2 * z_i, second.bends, start);
-                }
-                put(simd, f, value, start);
-                put(simd, f1, slope, start);
-                put(simd, f2, curvature, start);
-                put(simd, f2 * q, second.source, start);
-                put(simd, f3 * q, second.third, start);
-            }
+            activate_each(
+                simd,
+                activation,
+                value,
+                #[inline(always)]
+                |start, [f, f1, f2, f3]| {
+                    let mut q = S::f32s::splat(simd, 0.0);
+                    for start in (start..second.tangents.len()).step_by(size) {
+                        let z_i = at(simd, second.tangents, start);
+                        q = z_i.mul_add(z_i, q);
+                        put(simd, f1 * z_i, second.tangents, start);
+                        put(simd, f2 * z_i, second.bends, start);
+                    }
+                    put(simd, f1, slope, start);
+                    put(simd, f2, curvature, start);
+                    put(simd, f2 * q, second.source, start);
+                    put(simd, f3 * q, second.third, start);
+                    f
+                },
+            );
         },
     );
 }
@@ -149,11 +189,15 @@ pub(super) fn multiply_into<S: Simd>(simd: S, a: &[f32], b: &[f32], c: &mut [f32
     );
 }
 
-/// `a = a b`, entry by entry.
+/// `a = a b`, entry by entry; `b` may be a single row.
 pub(super) fn multiply<S: Simd>(simd: S, a: &mut [f32], b: &[f32]) {
     simd.vectorize(
         #[inline(always)]
-        || update(simd, [b], [a], |[b], [a]| [a * b]),
+        || {
+            for a in a.chunks_exact_mut(b.len()) {
+                update(simd, [b], [a], |[b], [a]| [a * b]);
+            }
+        },
     );
 }
 

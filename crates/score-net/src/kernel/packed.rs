@@ -1,7 +1,7 @@
 use fearless_simd::Simd;
 
 use super::buffer::{Aligned, padded};
-use super::product::{Rows, product};
+use super::product::{Rows, narrow_product, product};
 use crate::{Activation, Element, Mlp};
 
 /// The parameters of a network as the kernels read them: every matrix in the two orientations that
@@ -117,6 +117,14 @@ impl PackedLayer {
         z_bar: &[f32],
         h_bar: &mut [f32],
     ) {
+        // The rows of `Wᵀ` are the columns of `W`.
+        let (b, depth, columns) = (&self.forward, self.stride, self.input_stride);
+        match self.inputs {
+            2 => return narrow_product::<S, 2>(simd, z_bar, b, depth, h_bar, columns),
+            3 => return narrow_product::<S, 3>(simd, z_bar, b, depth, h_bar, columns),
+            4 => return narrow_product::<S, 4>(simd, z_bar, b, depth, h_bar, columns),
+            _ => {}
+        }
         let z_bar = Rows { data: z_bar, stride: self.stride };
         let zeros = network.zeros(self.input_stride);
         product(simd, z_bar, self.outputs, &self.reverse, zeros, h_bar);

@@ -3,7 +3,7 @@ use fokker_sde_core::Real;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::buffer::with_scratch;
-use super::elementwise::{activate_with_slope, last_cotangent, multiply};
+use super::elementwise::{activate_slope, activate_with_slope, multiply};
 use super::packed::Packed;
 use super::tile_rows;
 
@@ -58,7 +58,9 @@ fn differentiate<S: Simd>(
             activate_with_slope(simd, activation, value, slope);
         } else {
             layer.push_forward(simd, h, &layer.bias, slope);
-            last_cotangent(simd, activation, slope, &network.output);
+            activate_slope(simd, activation, slope);
+            // The cotangent of the last activation is the output's weight row.
+            multiply(simd, slope, &network.output);
         }
     }
     for (index, layer) in network.layers.iter().enumerate().rev() {

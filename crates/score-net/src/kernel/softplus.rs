@@ -8,11 +8,15 @@ use crate::{Element, Softplus};
 /// With `β|z| = k log 2 − r` and `|r| ≤ ½ log 2`: `e^{−β|z|} = 2^{−k} (1 + q)`, where `q = e^r − 1` is a
 /// polynomial of degree 6 with error below 1.1e-8; `log(1 + e)/e` is one of degree 8 with relative
 /// error below 3.5e-8. Both interpolate at Chebyshev nodes.
+///
+/// `N` vectors at once: the polynomials are chains of operations that wait for each other, and two
+/// chains side by side keep the processor busy.
 #[inline(always)]
-pub(super) fn derivatives<S: Simd>(simd: S, softplus: Softplus, z: S::f32s) -> [S::f32s; 4] {
-    // Adding 1.5·2²³ rounds to an integer, which then stands in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    const EXP: [f32; 5] = [1.392_617_6e-3, 8.363_173e-3, 4.166_655_5e-2, 0.166_665_77, 0.5];
+pub(super) fn derivatives<S: Simd, const N: usize>(
+    simd: S,
+    softplus: Softplus,
+    z: [S::f32s; N],
+) -> [[S::f32s; 4]; N] {
     const LOG: [f32; 9] = [
         5.126_102e-3,
         -2.907_406_5e-2,
@@ -25,39 +29,62 @@ pub(super) fn derivatives<S: Simd>(simd: S, softplus: Softplus, z: S::f32s) -> [
         0.999_999_97,
     ];
     let (zero, one) = (S::f32s::splat(simd, 0.0), S::f32s::splat(simd, 1.0));
-    let (beta, cutoff) = (softplus.beta() as f32, S::f32s::splat(simd, f32::EXP_CUTOFF));
-    let size = (z * beta).abs();
-    let near = size.simd_le(cutoff);
+    let beta = softplus.beta() as f32;
+    let mut e = z;
+    for i in 0..N {
+        e[i] = decay(simd, z[i] * beta);
+    }
+    let tail = polynomial(simd, &LOG.map(|c| c / beta), e);
+    let mut all = [[zero; 4]; N];
+    for i in 0..N {
+        let (z, e) = (z[i], e[i]);
+        let d = one / (e + one);
+        let bump = e * d * d * beta;
+        let skew = bump * (one - e) * d * beta;
+        let positive = z.simd_ge(zero);
+        all[i] = [
+            e.mul_add(tail[i], positive.select(z, zero)),
+            positive.select(d, e * d),
+            bump,
+            positive.select(-skew, skew),
+        ];
+    }
+    all
+}
+
+/// `e^{−|u|}`; 0 beyond the cutoff, and NaN if `u` is not finite: what is broken must not look whole.
+#[inline(always)]
+fn decay<S: Simd>(simd: S, u: S::f32s) -> S::f32s {
+    // Adding 1.5·2²³ rounds to an integer, which then stands in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    const EXP: [f32; 5] = [1.392_617_6e-3, 8.363_173e-3, 4.166_655_5e-2, 0.166_665_77, 0.5];
+    let size = u.abs();
+    let near = size.simd_le(S::f32s::splat(simd, f32::EXP_CUTOFF));
     let shifted = size.mul_add(std::f32::consts::LOG2_E, ROUND);
     let k = shifted - ROUND;
     let r = k.mul_sub(std::f32::consts::LN_2, size);
-    let q = (r * r).mul_add(polynomial(simd, &EXP, r), r);
+    let [p] = polynomial(simd, &EXP, [r]);
+    let q = (r * r).mul_add(p, r);
     // The bits of 1, less k in the exponent.
     let scale = S::u32s::splat(simd, 1_f32.to_bits()) - (shifted.bitcast::<S::u32s>() << 23);
     let scale = scale.bitcast::<S::f32s>();
-    // 0 beyond the cutoff, and NaN if z is not finite: what is broken must not look whole.
-    let e = near.select(scale.mul_add(q, scale), z * zero);
-    let d = one / (e + one);
-    let bump = e * d * d * beta;
-    let skew = bump * (one - e) * d * beta;
-    let positive = z.simd_ge(zero);
-    let tail = LOG.map(|c| c / beta);
-    [
-        e.mul_add(polynomial(simd, &tail, e), positive.select(z, zero)),
-        positive.select(d, e * d),
-        bump,
-        positive.select(-skew, skew),
-    ]
+    near.select(scale.mul_add(q, scale), u * 0.0)
 }
 
 /// A polynomial by Horner's rule, the highest coefficient first.
 #[inline(always)]
-fn polynomial<S: Simd, const N: usize>(simd: S, coefficients: &[f32; N], x: S::f32s) -> S::f32s {
-    let mut sum = S::f32s::splat(simd, coefficients[0]);
+fn polynomial<S: Simd, const C: usize, const N: usize>(
+    simd: S,
+    coefficients: &[f32; C],
+    x: [S::f32s; N],
+) -> [S::f32s; N] {
+    let mut sums = [S::f32s::splat(simd, coefficients[0]); N];
     for &c in &coefficients[1..] {
-        sum = sum.mul_add(x, c);
+        for i in 0..N {
+            sums[i] = sums[i].mul_add(x[i], c);
+        }
     }
-    sum
+    sums
 }
 
 #[cfg(test)]
@@ -74,7 +101,8 @@ mod tests {
             #[inline(always)]
             || {
                 for z in z.chunks_exact(S::f32s::LEN) {
-                    let found = derivatives(simd, softplus, S::f32s::from_slice(simd, z));
+                    let z_vector = S::f32s::from_slice(simd, z);
+                    let [found] = derivatives(simd, softplus, [z_vector]);
                     all.extend((0..z.len()).map(|lane| found.map(|values| values[lane])));
                 }
             },
