@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use fokker_fp_residual::{CollocationBox, TimeLaw};
-use fokker_score_net::{Activation, MlpShape};
+use fokker_score_net::{Activation, Backend, MlpShape};
 use fokker_sde_core::{Diffusion, GridRule, Sde, TargetName};
 use ron::error::Position;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,9 @@ pub struct Network {
     pub hidden: Vec<usize>,
     /// The activation after each of them.
     pub activation: Activation,
+    /// How it is evaluated, in training and in sampling; [`Backend::Fused`] if not given.
+    #[serde(default)]
+    pub backend: Backend,
 }
 
 impl Network {

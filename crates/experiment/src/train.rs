@@ -40,7 +40,8 @@ pub(crate) fn train(
     let clock = Instant::now();
     let streams = Streams::new(experiment.seed);
     let training = &experiment.training;
-    let mut network = Mlp::new(&experiment.network.shape(target.dim()), streams)?;
+    let mut network = Mlp::new(&experiment.network.shape(target.dim()), streams)?
+        .with_backend(experiment.network.backend);
     let steps = experiment.training_steps();
     let mut step = 0;
     let mut last_residual = None;
