@@ -1,43 +1,61 @@
-//! Sampling the paper's network both ways, and drawing the truth.
+//! Sampling the paper's network both ways, and random points: targets, times and noise.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use fokker_fp_residual::{CollocationBox, DenoisingBatch, TimeLaw};
 use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
 use fokker_score_net::{Mlp, MlpShape};
 use fokker_sde_core::{GridRule, OrnsteinUhlenbeck, Purpose, Streams, TargetName, sample_target};
 
 fn sampler_step(c: &mut Criterion) {
     let network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(0)).unwrap();
-    let (steps, particles) = (10, 4096);
+    let steps = 10;
     let grid = GridRule::Uniform { steps }.grid(10.0).unwrap();
     let mut group = c.benchmark_group("sampler_step");
-    group.sample_size(20);
-    group.throughput(Throughput::Elements((steps * particles) as u64));
-    for (name, process) in [("ode", ReverseProcess::ODE), ("sde", ReverseProcess::SDE)] {
-        let solver = EulerMaruyama { process, noise_free_last_step: true };
-        let (sde, streams) = (OrnsteinUhlenbeck::PAPER, Streams::new(0));
-        group.bench_function(BenchmarkId::from_parameter(name), |b| {
-            b.iter(|| {
-                let samples =
-                    solver.sample::<f32>(&network, &sde, &grid, particles, streams, &Unobserved);
-                samples.unwrap()
+    group.sample_size(10);
+    for particles in [100, 1000, 10_000, 100_000] {
+        group.throughput(Throughput::Elements((steps * particles) as u64));
+        for (name, process) in [("ode", ReverseProcess::ODE), ("sde", ReverseProcess::SDE)] {
+            let solver = EulerMaruyama { process, noise_free_last_step: true };
+            let (sde, streams) = (OrnsteinUhlenbeck::PAPER, Streams::new(0));
+            group.bench_function(BenchmarkId::new(name, particles), |b| {
+                b.iter(|| {
+                    let samples = solver.sample::<f32>(
+                        &network,
+                        &sde,
+                        &grid,
+                        particles,
+                        streams,
+                        &Unobserved,
+                    );
+                    samples.unwrap()
+                });
             });
-        });
+        }
     }
 }
 
 fn rng(c: &mut Criterion) {
     let mut group = c.benchmark_group("rng");
-    let points = 100_000;
+    let (points, streams) = (100_000, Streams::new(0));
     group.throughput(Throughput::Elements(points as u64));
     for name in TargetName::ALL {
         let target = name.target();
-        group.bench_function(BenchmarkId::from_parameter(name), |b| {
-            let streams = Streams::new(0);
+        group.bench_function(BenchmarkId::new("target", name), |b| {
             b.iter(|| sample_target::<f32>(target.as_ref(), points, streams, Purpose::Truth, 0));
         });
     }
+    let target = TargetName::Checkerboard.target();
+    let (sde, times) = (OrnsteinUhlenbeck::PAPER, TimeLaw::default());
+    group.bench_function("denoising", |b| {
+        let mut rng = streams.rng(Purpose::Denoising, 0, 0);
+        b.iter(|| DenoisingBatch::<f32>::draw(points, target.as_ref(), &sde, times, &mut rng));
+    });
+    group.bench_function("collocation", |b| {
+        let mut rng = streams.rng(Purpose::Collocation, 0, 0);
+        b.iter(|| CollocationBox::default().draw::<f32>(points, 2, 10.0, &mut rng));
+    });
 }
 
 criterion_group!(benches, sampler_step, rng);

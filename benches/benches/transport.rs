@@ -14,7 +14,7 @@ fn points(n: usize, index: u64) -> ndarray::Array2<f32> {
 fn histogram(c: &mut Criterion) {
     let mut group = c.benchmark_group("histogram");
     let grid = SquareGrid::new(64, 3.5).unwrap();
-    for n in [10_000, 1_000_000] {
+    for n in [100, 1000, 10_000, 100_000, 1_000_000] {
         let points = points(n, 0);
         group.throughput(Throughput::Elements(n as u64));
         group.bench_function(BenchmarkId::from_parameter(n), |b| {
