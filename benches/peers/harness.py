@@ -1,0 +1,45 @@
+"""Command line, timing and output that the Python peers share."""
+
+import argparse
+import json
+import sys
+import time
+
+WORKS = ("step0", "step1", "ode", "sde")
+WARM_UP = 1.0
+FEWEST_REPETITIONS = 3
+
+
+def options(description):
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--what", choices=WORKS, default="step0", help="the work to time")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=3.0, help="time to spend on repetitions")
+    parser.add_argument("--flush", choices=("on", "off"), default="on", help="flush denormals")
+    parser.add_argument("--check", action="store_true", help="compare formulations, time nothing")
+    return parser.parse_args()
+
+
+def repeat(work, seconds):
+    """The seconds of each call of `work`, which must not return before its results are there."""
+    work()  # compiles
+    start = time.perf_counter()
+    while time.perf_counter() - start < min(WARM_UP, seconds):
+        work()
+    start, times = time.perf_counter(), []
+    while len(times) < FEWEST_REPETITIONS or time.perf_counter() - start < seconds:
+        before = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - before)
+    return times
+
+
+def report(options, times, **more):
+    print(json.dumps({"what": options.what, "threads": options.threads, "seconds": times, **more}))
+
+
+def require(name, difference, tolerance):
+    """Prints one line of a check, and ends the process if it failed."""
+    print(f"{name}: relative difference {difference:.1e}")
+    if not difference <= tolerance:
+        sys.exit(f"{name}: {difference:.1e} is above {tolerance:.0e}")
