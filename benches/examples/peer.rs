@@ -18,7 +18,7 @@ const LEARNING_RATE: f64 = 1e-4;
 const PARTICLES: usize = 50_000;
 const STEPS: usize = 20;
 const WARM_UP: Duration = Duration::from_secs(1);
-const FEWEST_REPETITIONS: usize = 3;
+const FEWEST_REPETITIONS: usize = 2;
 
 struct Options {
     what: String,

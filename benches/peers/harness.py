@@ -7,7 +7,7 @@ import time
 
 WORKS = ("step0", "step1", "ode", "sde")
 WARM_UP = 1.0
-FEWEST_REPETITIONS = 3
+FEWEST_REPETITIONS = 2
 
 
 def options(description):
@@ -43,3 +43,17 @@ def require(name, difference, tolerance):
     print(f"{name}: relative difference {difference:.1e}")
     if not difference <= tolerance:
         sys.exit(f"{name}: {difference:.1e} is above {tolerance:.0e}")
+
+
+def check_losses(name, denoising, residual, other_denoising, other_residual):
+    """Compares two formulations of the losses, each a pair of value and gradient.
+
+    Prints the values, so that they can be compared between frameworks.
+    """
+    from problem import relative_difference
+
+    pairs = (("denoising", denoising, other_denoising), ("residual", residual, other_residual))
+    for part, (value, gradient), (other_value, other_gradient) in pairs:
+        require(f"{name}, {part} loss", relative_difference([value], [other_value]), 1e-4)
+        require(f"{name}, {part} gradient", relative_difference(gradient, other_gradient), 1e-4)
+    print(json.dumps({"denoising": float(denoising[0]), "residual": float(residual[0])}))

@@ -60,5 +60,5 @@ def check_points(n=512, seed=1):
 
 def relative_difference(found, expected):
     """|found − expected| / |expected| over all entries of two lists of arrays."""
-    both = [numpy.concatenate([numpy.ravel(a).astype(float) for a in s]) for s in (found, expected)]
+    both = [numpy.concatenate([numpy.ravel(numpy.asarray(a)).astype(float) for a in s]) for s in (found, expected)]
     return float(numpy.linalg.norm(both[0] - both[1]) / numpy.linalg.norm(both[1]))
