@@ -2,6 +2,10 @@
 //!
 //! `peer --what step0|step1|ode|sde --threads N --seconds S` warms up, repeats the work for about `S`
 //! seconds and prints one line of JSON with the time of each repetition.
+//!
+//! `peer --what losses --points FILE` prints the losses of a network at given points. The file holds
+//! little-endian `f32`: the parameters, then the columns `t, x1, x2, y1, y2` of all points, where `y`
+//! is the score to match.
 
 use std::error::Error;
 use std::io::Write;
@@ -10,7 +14,8 @@ use std::time::{Duration, Instant};
 use fokker_fp_residual::{CollocationBox, Objective, TimeLaw};
 use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
 use fokker_score_net::{Adam, Mlp, MlpShape};
-use fokker_sde_core::{GridRule, OrnsteinUhlenbeck, Sde, Streams, TargetName};
+use fokker_sde_core::{GridRule, Jet, OrnsteinUhlenbeck, Potential, Sde, Streams, TargetName};
+use ndarray::{ArrayView2, Axis};
 
 const DENOISING_POINTS: usize = 20_000;
 const RESIDUAL_POINTS: usize = 5_000;
@@ -22,17 +27,24 @@ const FEWEST_REPETITIONS: usize = 2;
 
 struct Options {
     what: String,
+    points: String,
     threads: usize,
     seconds: Duration,
 }
 
 fn options() -> Result<Options, Box<dyn Error>> {
-    let mut options = Options { what: "step0".into(), threads: 2, seconds: Duration::from_secs(3) };
+    let mut options = Options {
+        what: "step0".into(),
+        points: String::new(),
+        threads: 2,
+        seconds: Duration::from_secs(3),
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
         match name.as_str() {
             "--what" => options.what = value,
+            "--points" => options.points = value,
             "--threads" => options.threads = value.parse()?,
             "--seconds" => options.seconds = Duration::try_from_secs_f64(value.parse()?)?,
             _ => return Err(format!("unknown option {name}").into()),
@@ -97,8 +109,41 @@ fn sample(
     })
 }
 
+/// Both losses by the jet of the network, at points that the peers evaluate too.
+fn losses(file: &str) -> Result<(), Box<dyn Error>> {
+    let bytes = std::fs::read(file)?;
+    let (words, _) = bytes.as_chunks::<4>();
+    let numbers: Vec<f32> = words.iter().map(|&word| f32::from_le_bytes(word)).collect();
+    let shape = MlpShape::paper();
+    let count: usize = shape.layers()?.iter().map(|(inputs, outputs)| (inputs + 1) * outputs).sum();
+    let (parameters, points) = numbers.split_at_checked(count).ok_or("the file is too short")?;
+    let network = Mlp::<f32>::from_parameters(&shape, parameters)?;
+    let points = ArrayView2::from_shape((points.len() / 5, 5), points)?;
+    let (x, _) = points.split_at(Axis(1), 3);
+    let (_, x) = x.split_at(Axis(1), 1);
+    let mut jet = Jet::zeros(points.nrows(), 2);
+    network.jet(points.column(0), x, &mut jet)?;
+    let (mut denoising, mut residual) = (0.0, 0.0);
+    for (i, point) in points.rows().into_iter().enumerate() {
+        let s = jet.gradient.row(i);
+        let mut epsilon = jet.time_derivative[i] - 2.0 - 0.5 * jet.laplacian[i];
+        for k in 0..2 {
+            epsilon -= s[k] * (point[1 + k] + 0.5 * s[k]);
+            denoising += f64::from(s[k] - point[3 + k]).powi(2) / 2.0;
+        }
+        residual += f64::from(epsilon).powi(2);
+    }
+    let n = points.nrows() as f64;
+    let line = serde_json::json!({ "denoising": denoising / n, "residual": residual / n });
+    writeln!(std::io::stdout(), "{line}")?;
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let Options { what, threads, seconds } = options()?;
+    let Options { what, points, threads, seconds } = options()?;
+    if what == "losses" {
+        return losses(&points);
+    }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let times = pool
         .install(|| match what.as_str() {

@@ -16,14 +16,15 @@ def options(description):
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=3.0, help="time to spend on repetitions")
     parser.add_argument("--flush", choices=("on", "off"), default="on", help="flush denormals")
+    parser.add_argument("--devices", type=int, default=1, help="host devices of JAX")
     parser.add_argument("--check", action="store_true", help="compare formulations, time nothing")
     return parser.parse_args()
 
 
 def repeat(work, seconds):
     """The seconds of each call of `work`, which must not return before its results are there."""
-    work()  # compiles
     start = time.perf_counter()
+    work()  # compiles
     while time.perf_counter() - start < min(WARM_UP, seconds):
         work()
     start, times = time.perf_counter(), []

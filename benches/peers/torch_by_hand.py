@@ -1,22 +1,26 @@
 """PyTorch at its best that we found: the derivatives of `by_hand`, compiled.
 
 Points are worked on in chunks that fit the cache, each on one of a few Python threads; within a
-chunk nothing is parallel. On two cores this was faster than one thread with parallel kernels
-(20 000 denoising points: 18 ms against 26 ms), and compiled faster than eager (66 ms). Points per
-chunk by trial of 250 … 20 000.
+chunk nothing is parallel. Found by trial, for 20 000 denoising points on two cores: chunks of 250 …
+20 000 points; eager (66 ms) against compiled (26 ms, one thread with parallel kernels) against
+compiled on two threads (18 ms to 23 ms); calls from Python against `cpp_wrapper`, which holds the
+interpreter's lock for less time and is the faster, as are products by oneDNN.
 """
 
 import collections
 import concurrent.futures
 
 import torch
+import torch._inductor.config
 
 import by_hand
 import harness
 import problem
 
 CHUNK = 1000
-PARTICLES_PER_CHUNK = 2000
+PARTICLES_PER_CHUNK = 2500
+
+torch._inductor.config.cpp_wrapper = True
 
 
 def widest_products():

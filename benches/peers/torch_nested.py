@@ -8,8 +8,8 @@ import torch
 import harness
 import problem
 
-# Points per pass, by trial of 500 … 20 000: fewer cost calls, more leave the cache.
-CHUNK = 2000
+# Points per pass, by trial of 1000 … 20 000: fewer cost calls, more leave the cache.
+CHUNK = 5000
 
 
 def potential(parameters, t, x):
