@@ -17,21 +17,20 @@ import problem
 HERE = pathlib.Path(__file__).parent
 THREADS = 2
 WORKS = ("step0", "step1", "ode", "sde")
-US = "fokker"
 
 
 def peers(fokker):
     """Command line and number of threads of everything that is timed, by name."""
     python = lambda script, *options: [sys.executable, "-W", "ignore", str(HERE / script), *options]
     two = {
-        US: [fokker],
+        page.US: [fokker],
         "PyTorch, nested autograd": python("torch_nested.py", "--flush", "off"),
         "PyTorch, nested autograd, flush": python("torch_nested.py", "--flush", "on"),
         "PyTorch, by hand, compiled": python("torch_by_hand.py", "--flush", "off"),
         "PyTorch, by hand, compiled, flush": python("torch_by_hand.py", "--flush", "on"),
         "JAX, nested": python("jax_nested.py"),
         "JAX, by hand": python("jax_by_hand.py"),
-        "JAX, by hand, two devices": python("jax_by_hand.py", "--devices", "2"),
+        page.TWO_DEVICES: python("jax_by_hand.py", "--devices", "2"),
     }
     all_peers = {name: (command, THREADS) for name, command in two.items()}
     all_peers[page.ONE_THREAD] = ([fokker], 1)
@@ -78,10 +77,12 @@ def check(fokker):
 
 def timings(candidates, rounds, seconds):
     """`medians[work][peer]`: for each round the median over one process, all in turn."""
-    medians = {work: {name: [] for name in candidates} for work in WORKS}
+    has = lambda name, work: name != page.TWO_DEVICES or work in ("ode", "sde")
+    medians = {work: {name: [] for name in candidates if has(name, work)} for work in WORKS}
     for number in range(rounds):
         for work in WORKS:
-            for name, (command, threads) in candidates.items():
+            for name in medians[work]:
+                command, threads = candidates[name]
                 options = ["--what", work, "--threads", str(threads), "--seconds", str(seconds)]
                 times = run(command + options, threads)["seconds"]
                 medians[work][name].append(statistics.median(times))
