@@ -41,7 +41,7 @@ def run(command, threads=THREADS):
     """The last line that a command prints, on the first `threads` processors, as JSON."""
     cpus = sorted(os.sched_getaffinity(0))[:threads]
     # Freed memory stays with the process: giving it back and faulting it in again for every array
-    # costs PyTorch up to half its time. The same for all.
+    # costs PyTorch half its time or more. The same for all.
     keep = {"MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_MMAP_THRESHOLD_": str(2**32)}
     done = subprocess.run(
         command,
