@@ -31,7 +31,10 @@ pub enum NetworkError {
         found: usize,
     },
     /// The machine does not have the vector instructions asked for.
-    #[error("`{name}` is no instruction set of this machine, which has {}", .available.join(", "))]
+    #[error(
+        "`{name}` is no instruction set of this machine, which has {}; it is selected by the \
+         environment variable {}", .available.join(", "), crate::InstructionSet::VARIABLE
+    )]
     InstructionSet {
         /// The name given.
         name: String,

@@ -1,9 +1,13 @@
+//! Score and potential networks: scores, jets, parameter gradients of losses of jets, checkpoints.
 //!
-//! A network `φ_θ(x, t)` is a log-density up to a function of `t`; its score is `s_θ = ∇φ_θ`.
-//! dfdx differentiates in reverse mode only, once. Derivatives in `x` and `t` are therefore carried
-//! forward through the layers as a *jet* (value, `∂_x1 … ∂_xd`, `∂_t`, Laplacian), in operations on
-//! dfdx's tape, so that one reverse pass gives the parameter gradients of a loss that contains
-//! second derivatives ([`Mlp::tensor_jet`]).
+//! A network `φ_θ(x, t)` is a log-density up to a function of `t`; its score is `s_θ = ∇φ_θ`. A *jet* is its
+//! value with the derivatives `∂_x1 … ∂_xd`, `∂_t` and the Laplacian.
+//!
+//! In single precision fused kernels evaluate scores and jets, and losses of jets with their parameter
+//! gradients ([`Mlp::add_loss`]), on the vector instructions of the machine ([`InstructionSet`]). The
+//! reference is dfdx, which differentiates in reverse mode only, once: derivatives in `x` and `t` are carried
+//! forward through the layers in operations on its tape, so that one reverse pass gives the parameter
+//! gradients of a loss that contains second derivatives ([`Mlp::tensor_jet`]). [`Backend`] selects.
 //!
 //! ```
 //! use fokker_score_net::{Mlp, MlpShape};

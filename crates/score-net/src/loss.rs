@@ -29,8 +29,29 @@ impl<E: Element> Mlp<E> {
     /// This is one fused operation of the kernels, or the reverse pass of dfdx through
     /// [`Mlp::tensor_jet`]; see [`Backend`](crate::Backend).
     ///
+    /// ```
+    /// use fokker_score_net::{Derivatives, Gradient, Mlp, MlpShape};
+    /// use fokker_sde_core::{Jet, Streams};
+    ///
+    /// let network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(0))?;
+    /// let (t, x) = (ndarray::array![0.1, 2.0], ndarray::array![[0.3, -1.2], [1.0, 2.0]]);
+    /// // Σ (Δφ)², whose derivative in Δφ is 2 Δφ.
+    /// let mut loss = |_, jet: &mut Jet<f32>| {
+    ///     let sum = jet.laplacian.iter().map(|&l| f64::from(l * l)).sum();
+    ///     let slopes = &jet.laplacian * 2.0;
+    ///     *jet = Jet { laplacian: slopes, ..Jet::zeros(jet.value.len(), 2) };
+    ///     sum
+    /// };
+    /// let mut gradient = Gradient::zeros(&network);
+    /// let slot = Some(gradient.0.as_mut_slice());
+    /// let sum = network.add_loss(t.view(), x.view(), Derivatives::All, &mut loss, slot)?;
+    /// assert!(sum > 0.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// If the shapes do not fit or the tensor library fails.
+    /// If the shapes do not fit, `loss` leaves a jet of another shape, or the tensor library fails. What
+    /// was added to `gradient` is then of no use.
     pub fn add_loss(
         &self,
         t: ArrayView1<'_, E>,
@@ -43,10 +64,21 @@ impl<E: Element> Mlp<E> {
         if let Some(gradient) = &gradient {
             self.check_gradient(gradient)?;
         }
-        match self.kernel() {
-            Some(kernel) => Ok(kernel.add_loss_gradient(t, x, derivatives, loss, gradient)),
-            None => self.add_reference_loss(t, x, derivatives, loss, gradient),
-        }
+        let mut misshapen = None;
+        let loss = &mut |range: Range<usize>, jet: &mut Jet<E>| {
+            let n = range.len();
+            let sum = loss(range, jet);
+            if let Err(error) = jet.check_shape(n, self.shape.dim) {
+                misshapen = Some(error);
+                *jet = Jet::zeros(n, self.shape.dim);
+            }
+            sum
+        };
+        let sum = match self.kernel() {
+            Some(kernel) => kernel.add_loss_gradient(t, x, derivatives, loss, gradient),
+            None => self.add_reference_loss(t, x, derivatives, loss, gradient)?,
+        };
+        misshapen.map_or(Ok(sum), |error| Err(error.into()))
     }
 
     fn add_reference_loss(

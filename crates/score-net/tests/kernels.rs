@@ -233,6 +233,31 @@ fn one_broken_point_does_not_spoil_the_scores_of_others() {
 }
 
 #[test]
+fn what_does_not_fit_a_loss_is_refused() {
+    let network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(6)).unwrap();
+    for network in [network.clone(), network.with_backend(Backend::Reference)] {
+        let (t, x) = points(20, 2);
+        let add = |t: &Array1<f32>, loss: &mut dyn FnMut(Range<usize>, &mut Jet<f32>) -> f64, n| {
+            let mut gradient = vec![0.0; n];
+            let all = Derivatives::All;
+            network.add_loss(t.view(), x.view(), all, loss, Some(&mut gradient))
+        };
+        let mut fitting = |_, _: &mut Jet<f32>| 1.0;
+        assert_eq!(add(&t, &mut fitting, 13_361).unwrap(), 1.0);
+        assert!(add(&t, &mut fitting, 5).is_err());
+        assert!(add(&Array1::zeros(21), &mut fitting, 13_361).is_err());
+        for other in [Jet::zeros(21, 2), Jet::zeros(500, 2), Jet::zeros(20, 3), Jet::zeros(0, 2)] {
+            let mut replacing = |_, jet: &mut Jet<f32>| {
+                *jet = other.clone();
+                1.0
+            };
+            let error = add(&t, &mut replacing, 13_361).unwrap_err();
+            assert!(error.to_string().starts_with("array `jet."), "{error}");
+        }
+    }
+}
+
+#[test]
 fn levels_are_found_by_name() {
     let available = InstructionSet::available();
     assert_eq!(available.last().unwrap().name(), "plain");

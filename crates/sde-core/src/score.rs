@@ -89,6 +89,14 @@ impl<F: Real> Jet<F> {
         let n = x.nrows();
         BatchError::check("x", &[n, dim], x.shape())?;
         BatchError::check("t", &[n], t.shape())?;
+        self.check_shape(n, dim)
+    }
+
+    /// Checks that this is the jet of `n` points in `dim` dimensions.
+    ///
+    /// # Errors
+    /// Names the array whose shape does not fit.
+    pub fn check_shape(&self, n: usize, dim: usize) -> Result<(), BatchError> {
         BatchError::check("jet.value", &[n], self.value.shape())?;
         BatchError::check("jet.time_derivative", &[n], self.time_derivative.shape())?;
         BatchError::check("jet.gradient", &[n, dim], self.gradient.shape())?;

@@ -9,14 +9,14 @@ use super::softplus;
 use super::tile::{LayerTile, SecondTile};
 use crate::Activation;
 
-/// For each vector of entries `z`: replaces it by what `put` makes of its place and
+/// Replaces each vector of entries `z` by what `put_back` makes of its place and the activation's
 /// `[f(z), f′(z), f″(z), f‴(z)]`.
 #[inline(always)]
 fn activate_each<S: Simd>(
     simd: S,
     activation: Activation,
     z: &mut [f32],
-    mut f: impl FnMut(usize, [S::f32s; 4]) -> S::f32s,
+    mut put_back: impl FnMut(usize, [S::f32s; 4]) -> S::f32s,
 ) {
     // Two vectors at a time: tiles have an even number of rows.
     let lanes = S::f32s::LEN;
@@ -25,8 +25,8 @@ fn activate_each<S: Simd>(
         let values = match activation {
             Activation::Softplus(softplus) => softplus::derivatives(simd, softplus, pair),
         };
-        put(simd, f(start, values[0]), z, start);
-        put(simd, f(start + lanes, values[1]), z, start + lanes);
+        put(simd, put_back(start, values[0]), z, start);
+        put(simd, put_back(start + lanes, values[1]), z, start + lanes);
     }
 }
 

@@ -1,14 +1,15 @@
 //! Parameter gradients of losses of jets.
 //!
 //! Let `ℓ` be a sum over points of a function of the jet of `φ` there, with partial derivatives `b` in
-//! `φ`, `v` in `∂_t φ` and `∇φ`, and `c` in `Δφ`. With these frozen, `∂ℓ/∂θ = ∂(Mφ)/∂θ` summed over the points, with the
-//! functional
+//! `φ`, `v` in `∂_t φ` and `∇φ`, and `c` in `Δφ`. With these frozen, `∂ℓ/∂θ` is the sum over the points of
+//! `∂(Mφ)/∂θ` with the functional
 //!
 //! `M = b + ∂_v + c Δ`,
 //!
-//! which needs one channel through the network whatever `v` is. Write `h_m = (M − b) h` for it, `h_i` for
-//! `∂h/∂x_i`, `g = ∂φ/∂h`, and `z`, `z_i`, `z_m` and `ĝ = f′ g` for the same before the activation. The parameter gradient of `φ` is
-//! `ĝ hᵀ` for a weight and `ĝ` for a bias, and since derivatives commute, that of `Mφ` is `M` of these:
+//! which needs one channel through the network whatever `v` is. Write `h_m = (M − b) h` for it, `h_i`
+//! for `∂h/∂x_i`, `g` for `∂φ/∂h`, and `z`, `z_i`, `z_m` and `ĝ = f′ g` for the same before the activation.
+//! The parameter gradient of `φ` is `ĝ hᵀ` for a weight and `ĝ` for a bias, and since derivatives commute,
+//! that of `Mφ` is `M` of these:
 //!
 //! `M(ĝ hᵀ) = ĝ_m hᵀ + ĝ h_mᵀ + Σ Ĝ_i h_iᵀ`, with `ĝ_m = Mĝ` and `Ĝ_i = 2c ∂ĝ/∂x_i`,
 //!
@@ -18,8 +19,9 @@
 //! - `Ĝ_i = f′ G_i + 2c f″ z_i g`,
 //! - `ĝ_m = f′ g_m + (f″ z_m + c f‴ q) g + Σ f″ z_i G_i`.
 //!
-//! At the top `g_m = b w` with `w` the weights of the output, and `G_i = 0`. The points thus cost, in matrix products per hidden layer and with its
-//! weight gradient, 6 without the Laplacian and `6 + 3d` with it.
+//! At the top `g_m = b w` with `w` the weights of the output, and `G_i = 0`. A point thus costs, in matrix
+//! products for each layer between hidden ones and with its weight gradient, 6 without the Laplacian and
+//! `6 + 3d` with it.
 
 use std::ops::Range;
 

@@ -23,10 +23,12 @@ use packed::Packed;
 pub use instruction_set::InstructionSet;
 
 /// The points of a tile: as many as keep its `floats` per point in half a megabyte, but enough to make
-/// use of a weight that is read once for all of them.
+/// use of a weight that is read once for all of them, unless a point alone is large. A multiple of 8, so
+/// that strips of rows come out even.
 fn tile_rows(floats: usize, points: usize) -> usize {
-    let fit = (1 << 17) / floats.max(1);
-    (fit / 8 * 8).clamp(32, 64).min(points.next_multiple_of(8).max(8))
+    let fit = (1 << 17) / floats.max(1) / 8 * 8;
+    let fewest = if floats > 1 << 15 { 8 } else { 32 };
+    fit.clamp(fewest, 64).min(points.next_multiple_of(8).max(8))
 }
 
 /// A network ready for the kernels.
