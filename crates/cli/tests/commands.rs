@@ -314,3 +314,40 @@ fn an_interrupted_run_says_so_and_is_not_finished() {
         fs::remove_dir_all(folder.path().join("out")).unwrap();
     }
 }
+
+#[test]
+fn the_reference_trains_as_the_kernels_do() {
+    let folder = folder_with_tiny();
+    let reference = TINY.replace("beta: 100.0)", "beta: 100.0), backend: reference");
+    fs::write(folder.path().join("reference.ron"), reference).unwrap();
+    let losses = |config: &str| -> Vec<f64> {
+        succeed(folder.path(), &["run", config, "--out", "out", "-q"]);
+        let out = folder.path().join("out");
+        let text = fs::read_to_string(out.join("metrics.jsonl")).unwrap();
+        fs::remove_dir_all(out).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.map(|line| line["loss"].as_f64().unwrap()).collect()
+    };
+    let (fused, reference) = (losses("tiny.ron"), losses("reference.ron"));
+    assert_eq!(fused.len(), reference.len());
+    assert_ne!(fused, reference);
+    for (fused, reference) in fused.iter().zip(&reference) {
+        assert!((fused - reference).abs() < 1e-4 * reference, "{fused} for {reference}");
+    }
+}
+
+#[test]
+fn an_instruction_set_that_the_machine_lacks_is_bad_input() {
+    let folder = folder_with_tiny();
+    let output = Command::new(env!("CARGO_BIN_EXE_fokker"))
+        .args(["run", "tiny.ron", "--out", "out"])
+        .current_dir(folder.path())
+        .env("FOKKER_INSTRUCTION_SET", "sse9")
+        .output()
+        .unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(message.contains("`sse9` is no instruction set of this"), "{message}");
+    assert!(message.contains("FOKKER_INSTRUCTION_SET"), "{message}");
+    assert!(!folder.path().join("out").exists());
+}

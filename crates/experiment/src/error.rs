@@ -138,6 +138,7 @@ impl Error {
                 | Self::InUse(_)
                 | Self::NotARunFolder(_)
                 | Self::TimeGrid(_)
+                | Self::Network(NetworkError::InstructionSet { .. })
         )
     }
 }

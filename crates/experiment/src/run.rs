@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use fokker_metrics::Histogram;
-use fokker_score_net::Checkpoint;
+use fokker_score_net::{Checkpoint, InstructionSet};
 use fokker_sde_core::Sde;
 
 use crate::evaluate::{Evaluation, Truth, evaluate};
@@ -26,6 +26,7 @@ pub fn run(
 ) -> Result<Summary, Error> {
     // What cannot work fails here, before a folder is touched.
     experiment.sampling.grid.grid(experiment.diffusion.horizon())?;
+    InstructionSet::selected()?;
     let mut folder = RunFolder::create(path, &experiment.to_ron()?, force)?;
     let mut figures = Figures::new(experiment);
     let mut cells = Vec::new();
