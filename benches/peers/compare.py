@@ -24,6 +24,8 @@ def peers(fokker):
     python = lambda script, *options: [sys.executable, "-W", "ignore", str(HERE / script), *options]
     two = {
         page.US: [fokker],
+        page.PUBLISHED: python("torch_nested.py", "--flush", "off", "--whole"),
+        f"{page.PUBLISHED}, flush": python("torch_nested.py", "--flush", "on", "--whole"),
         "PyTorch, nested autograd": python("torch_nested.py", "--flush", "off"),
         "PyTorch, nested autograd, flush": python("torch_nested.py", "--flush", "on"),
         "PyTorch, by hand, compiled": python("torch_by_hand.py", "--flush", "off"),
@@ -37,15 +39,17 @@ def peers(fokker):
     return all_peers
 
 
+# Freed memory stays with the process: giving it back and faulting it in again for every array costs
+# PyTorch half its time or more. The same for all but the code as published, which knows no such thing.
+KEEP = {"MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_MMAP_THRESHOLD_": str(2**32)}
+
+
 def run(command, threads=THREADS):
     """The last line that a command prints, on the first `threads` processors, as JSON."""
     cpus = sorted(os.sched_getaffinity(0))[:threads]
-    # Freed memory stays with the process: giving it back and faulting it in again for every array
-    # costs PyTorch half its time or more. The same for all.
-    keep = {"MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_MMAP_THRESHOLD_": str(2**32)}
     done = subprocess.run(
         command,
-        env=os.environ | keep,
+        env=os.environ | ({} if "--whole" in command else KEEP),
         stdout=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: os.sched_setaffinity(0, cpus),

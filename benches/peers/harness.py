@@ -16,6 +16,7 @@ def options(description):
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=3.0, help="time to spend on repetitions")
     parser.add_argument("--flush", choices=("on", "off"), default="on", help="flush denormals")
+    parser.add_argument("--whole", action="store_true", help="all points in one pass")
     parser.add_argument("--devices", type=int, default=1, help="host devices of JAX")
     parser.add_argument("--check", action="store_true", help="compare formulations, time nothing")
     return parser.parse_args()

@@ -11,6 +11,7 @@ import problem
 
 US = "fokker"
 ONE_THREAD = "fokker, one thread"
+PUBLISHED = "PyTorch, as published"
 TWO_DEVICES = "JAX, by hand, two devices"
 TITLES = {
     "step0": "Training step, w_R = 0 (ms)",

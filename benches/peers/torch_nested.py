@@ -1,6 +1,7 @@
 """PyTorch as it is usually written: nested autograd.
 
-`autograd.grad` with `create_graph` gives ∇φ and φ_t, and once more each row of the Laplacian.
+`autograd.grad` with `create_graph` gives ∇φ and φ_t, and once more each row of the Laplacian. With
+`--whole` all points go through in one pass, as published code has it; without, in chunks.
 """
 
 import torch
@@ -10,6 +11,7 @@ import problem
 
 # Points per pass, by trial of 1000 … 20 000: fewer cost calls, more leave the cache.
 CHUNK = 5000
+RESIDUAL_CHUNK = 2500
 
 
 def potential(parameters, t, x):
@@ -58,31 +60,34 @@ def network():
     return [torch.from_numpy(a).requires_grad_() for a in problem.parameters()]
 
 
-def training_step(weight):
+def training_step(weight, whole):
     parameters = network()
+    chunk = problem.DENOISING_POINTS if whole else CHUNK
+    residual_chunk = problem.RESIDUAL_POINTS if whole else RESIDUAL_CHUNK
     adam = torch.optim.Adam(parameters, lr=problem.LEARNING_RATE, fused=True)
 
     def step():
         adam.zero_grad()
-        for _ in range(problem.DENOISING_POINTS // CHUNK):
-            points = draw_denoising(CHUNK)
+        for _ in range(problem.DENOISING_POINTS // chunk):
+            points = draw_denoising(chunk)
             denoising_loss(parameters, *points, problem.DENOISING_POINTS).backward()
         if weight > 0:
-            for _ in range(2):
-                points = draw_residual(problem.RESIDUAL_POINTS // 2)
+            for _ in range(problem.RESIDUAL_POINTS // residual_chunk):
+                points = draw_residual(residual_chunk)
                 residual_loss(parameters, *points, weight, problem.RESIDUAL_POINTS).backward()
         adam.step()
 
     return step
 
 
-def sampling(noisy):
+def sampling(noisy, whole):
     parameters = [a.detach() for a in network()]
+    chunk = problem.PARTICLES if whole else CHUNK
     h = problem.HORIZON / problem.STEPS
     factor = 1.0 if noisy else 0.5
 
     def sample():
-        for x in (problem.PRIOR_STD * torch.randn(problem.PARTICLES, 2)).split(CHUNK):
+        for x in (problem.PRIOR_STD * torch.randn(problem.PARTICLES, 2)).split(chunk):
             for k in range(problem.STEPS):
                 t = torch.full((1, 1), problem.HORIZON - k * h)
                 x = x + h * (x + factor * score(parameters, t, x))
@@ -130,10 +135,10 @@ def main():
     if options.check:
         return check()
     work = {
-        "step0": lambda: training_step(0.0),
-        "step1": lambda: training_step(1.0),
-        "ode": lambda: sampling(False),
-        "sde": lambda: sampling(True),
+        "step0": lambda: training_step(0.0, options.whole),
+        "step1": lambda: training_step(1.0, options.whole),
+        "ode": lambda: sampling(False, options.whole),
+        "sde": lambda: sampling(True, options.whole),
     }[options.what]()
     harness.report(options, harness.repeat(work, options.seconds))
 
