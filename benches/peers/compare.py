@@ -100,10 +100,11 @@ def main():
     parser.add_argument("--fokker", required=True, help="our side, built")
     parser.add_argument("--out", required=True, type=pathlib.Path, help="the page to write")
     parser.add_argument("--quick", action="store_true", help="two short rounds")
+    parser.add_argument("--rounds", type=int, default=5, help="long rounds")
     options = parser.parse_args()
     if len(os.sched_getaffinity(0)) < THREADS:
         sys.exit(f"the comparison needs {THREADS} processors")
-    rounds, seconds = (2, 0.3) if options.quick else (5, 2.0)
+    rounds, seconds = (2, 0.3) if options.quick else (options.rounds, 2.0)
     check(options.fokker)
     gemm = [sys.executable, "-W", "ignore", str(HERE / "gemm.py")]
     peaks = [run(gemm, 1)]

@@ -2,7 +2,7 @@
 # Times fokker beside PyTorch and JAX and writes docs/performance.md. Not part of the checks: it
 # downloads several gigabytes the first time, and takes about half an hour.
 #
-#   benches/peers/run.sh [--quick]
+#   benches/peers/run.sh [--quick | --rounds N]
 #
 # PEERS_VENV: the Python environment to make or use (default target/peers-venv).
 # PEERS_OUT: the page to write (default docs/performance.md; with --quick target/performance.md).
@@ -15,14 +15,14 @@ fail() {
     exit 1
 }
 
-quick=()
+options=()
 out=docs/performance.md
-case "${1-}" in
+case "$*" in
     '') ;;
-    --quick) quick=(--quick) out=target/performance.md ;;
-    *) fail "unknown option $1; the only one is --quick" ;;
+    --quick) options=(--quick) out=target/performance.md ;;
+    --rounds\ [1-9] | --rounds\ [1-9][0-9]) options=("$@") ;;
+    *) fail "options are --quick, or --rounds and a number from 1 to 99; not $*" ;;
 esac
-[ $# -le 1 ] || fail "too many options"
 [ -z "${CI-}" ] || fail "timings on a shared runner mean nothing; CI is set"
 [ "$(uname -s)" = Linux ] || fail "needs Linux: processes are bound to processors"
 venv=${PEERS_VENV:-target/peers-venv}
@@ -44,4 +44,4 @@ cargo build --release --locked --package fokker-benches --example peer
 # Compiled kernels are kept from run to run.
 export TORCHINDUCTOR_CACHE_DIR=$PWD/target/peers-cache PYTHONDONTWRITEBYTECODE=1
 "$venv/bin/python" benches/peers/compare.py --fokker "$target/release/examples/peer" \
-    --out "${PEERS_OUT:-$out}" "${quick[@]}"
+    --out "${PEERS_OUT:-$out}" "${options[@]}"
