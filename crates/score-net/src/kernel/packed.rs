@@ -48,6 +48,33 @@ impl PackedLayer {
         }
         Self { inputs, outputs, input_stride, stride, forward, reverse, bias: padded_row(bias) }
     }
+
+    /// `z = h Wᵀ + 1 startᵀ`.
+    pub(super) fn push_forward<S: Simd>(&self, simd: S, h: &[f32], start: &[f32], z: &mut [f32]) {
+        let h = Rows { data: h, stride: self.input_stride };
+        product(simd, h, self.inputs, &self.forward, start, z);
+    }
+
+    /// The cotangents of the inputs, from those of the outputs: `h̄ = z̄ W`.
+    pub(super) fn pull_back<S: Simd>(
+        &self,
+        simd: S,
+        network: &Packed,
+        z_bar: &[f32],
+        h_bar: &mut [f32],
+    ) {
+        // The rows of `Wᵀ` are the columns of `W`.
+        let (b, depth, columns) = (&self.forward, self.stride, self.input_stride);
+        match self.inputs {
+            2 => return narrow_product::<S, 2>(simd, z_bar, b, depth, h_bar, columns),
+            3 => return narrow_product::<S, 3>(simd, z_bar, b, depth, h_bar, columns),
+            4 => return narrow_product::<S, 4>(simd, z_bar, b, depth, h_bar, columns),
+            _ => {}
+        }
+        let z_bar = Rows { data: z_bar, stride: self.stride };
+        let zeros = network.zeros(self.input_stride);
+        product(simd, z_bar, self.outputs, &self.reverse, zeros, h_bar);
+    }
 }
 
 fn narrow<E: Element>(value: E) -> f32 {
@@ -99,34 +126,5 @@ impl Packed {
     /// The last hidden layer.
     pub(super) fn last(&self) -> usize {
         self.layers.len() - 1
-    }
-}
-
-impl PackedLayer {
-    /// `z = h Wᵀ + 1 startᵀ`.
-    pub(super) fn push_forward<S: Simd>(&self, simd: S, h: &[f32], start: &[f32], z: &mut [f32]) {
-        let h = Rows { data: h, stride: self.input_stride };
-        product(simd, h, self.inputs, &self.forward, start, z);
-    }
-
-    /// The cotangents of the inputs, from those of the outputs: `h̄ = z̄ W`.
-    pub(super) fn pull_back<S: Simd>(
-        &self,
-        simd: S,
-        network: &Packed,
-        z_bar: &[f32],
-        h_bar: &mut [f32],
-    ) {
-        // The rows of `Wᵀ` are the columns of `W`.
-        let (b, depth, columns) = (&self.forward, self.stride, self.input_stride);
-        match self.inputs {
-            2 => return narrow_product::<S, 2>(simd, z_bar, b, depth, h_bar, columns),
-            3 => return narrow_product::<S, 3>(simd, z_bar, b, depth, h_bar, columns),
-            4 => return narrow_product::<S, 4>(simd, z_bar, b, depth, h_bar, columns),
-            _ => {}
-        }
-        let z_bar = Rows { data: z_bar, stride: self.stride };
-        let zeros = network.zeros(self.input_stride);
-        product(simd, z_bar, self.outputs, &self.reverse, zeros, h_bar);
     }
 }
