@@ -30,35 +30,15 @@ fn activate_each<S: Simd>(
     }
 }
 
-/// For each vector of entries of equally long matrices, replaces those of `out` by
-/// `f(those of read, those of out)`.
-#[inline(always)]
-fn update<S: Simd, const N: usize, const M: usize>(
-    simd: S,
-    read: [&[f32]; N],
-    out: [&mut [f32]; M],
-    mut f: impl FnMut([S::f32s; N], [S::f32s; M]) -> [S::f32s; M],
-) {
-    let entries = out.first().map_or(0, |out| out.len());
-    let read = read.map(|read| &read[..entries]);
-    let mut out = out.map(|out| &mut out[..entries]);
-    for start in (0..entries).step_by(S::f32s::LEN) {
-        let inputs = read.map(|read| at(simd, read, start));
-        let before = out.each_ref().map(|out| at(simd, out, start));
-        for (out, after) in out.iter_mut().zip(f(inputs, before)) {
-            put(simd, after, out, start);
-        }
-    }
-}
-
 /// The vector of entries from `start`.
 #[inline(always)]
-fn at<S: Simd>(simd: S, entries: &[f32], start: usize) -> S::f32s {
+pub(super) fn at<S: Simd>(simd: S, entries: &[f32], start: usize) -> S::f32s {
     S::f32s::from_slice(simd, &entries[start..start + S::f32s::LEN])
 }
 
+/// Writes a vector of entries from `start`.
 #[inline(always)]
-fn put<S: Simd>(_: S, vector: S::f32s, entries: &mut [f32], start: usize) {
+pub(super) fn put<S: Simd>(_: S, vector: S::f32s, entries: &mut [f32], start: usize) {
     vector.store_slice(&mut entries[start..start + S::f32s::LEN]);
 }
 
@@ -181,26 +161,6 @@ pub(super) fn activate_with_tangents<S: Simd>(
     );
 }
 
-/// `c = a b`, entry by entry.
-pub(super) fn multiply_into<S: Simd>(simd: S, a: &[f32], b: &[f32], c: &mut [f32]) {
-    simd.vectorize(
-        #[inline(always)]
-        || update(simd, [a, b], [c], |[a, b], _| [a * b]),
-    );
-}
-
-/// `a = a b`, entry by entry; `b` may be a single row.
-pub(super) fn multiply<S: Simd>(simd: S, a: &mut [f32], b: &[f32]) {
-    simd.vectorize(
-        #[inline(always)]
-        || {
-            for a in a.chunks_exact_mut(b.len()) {
-                update(simd, [b], [a], |[b], [a]| [a * b]);
-            }
-        },
-    );
-}
-
 /// Adds the rows of a matrix to `sums`, which is as long as a row.
 pub(super) fn add_rows<S: Simd>(simd: S, matrix: &[f32], sums: &mut [f32]) {
     simd.vectorize(
@@ -244,81 +204,125 @@ pub(super) fn add_row_products<S: Simd>(
     );
 }
 
-/// The functional's channel through an activation, and what the way back needs of it: with `c` one
-/// number per row, `along` goes from `z_m` to `h_m = f′ z_m + c f″ q` and `curvature` from `f″` to
-/// `(f″ z_m + c f‴ q) g`. The terms with `c` are there only with the Laplacian.
-pub(super) fn push_along<S: Simd>(simd: S, stride: usize, c: &[f32], tile: &mut LayerTile<'_>) {
-    let LayerTile { slope, curvature, adjoint, along, second, .. } = tile;
-    simd.vectorize(
-        #[inline(always)]
-        || match second {
-            None => update(
-                simd,
-                [slope, adjoint],
-                [along, curvature],
-                #[inline(always)]
-                |[f1, g], [z, f2]| [f1 * z, f2 * z * g],
-            ),
-            Some(SecondTile { source, third, .. }) => {
-                for (row, &c) in c.iter().enumerate() {
-                    let row = row * stride..(row + 1) * stride;
-                    let c = S::f32s::splat(simd, c);
-                    update(
-                        simd,
-                        [
-                            &slope[row.clone()],
-                            &adjoint[row.clone()],
-                            &source[row.clone()],
-                            &third[row.clone()],
-                        ],
-                        [&mut along[row.clone()], &mut curvature[row]],
-                        |[f1, g, source, third], [z, f2]| {
-                            [f1.mul_add(z, c * source), f2.mul_add(z, c * third) * g]
-                        },
-                    );
-                }
-            }
-        },
-    );
+/// What a product of matrices does with its entries, see [`super::product`]: it keeps them in `out`.
+#[inline(always)]
+pub(super) fn store<S: Simd>(simd: S, out: &mut [f32]) -> impl FnMut(usize, usize, &[S::f32s]) {
+    #[inline(always)]
+    move |_, place, entries| {
+        let out = &mut out[place..][..entries.len() * S::f32s::LEN];
+        for (place, &entry) in places::<S>().zip(entries) {
+            put(simd, entry, out, place);
+        }
+    }
 }
 
-/// The cotangents of `z` and `z_i` in the functional: with `G_i` in `tangent_adjoints` and `g_m` in
-/// `adjoint`, `curvature` gets `f′ g_m + Σ f″ z_i G_i` added and the bends go from `f″ z_i` to
-/// `f′ G_i + 2c f″ z_i g`.
-pub(super) fn pull_along<S: Simd>(
+/// With `g = ∂φ/∂h` from a product of matrices: keeps it, and the cotangent `f′ g` of `z`.
+#[inline(always)]
+pub(super) fn pull<S: Simd>(
     simd: S,
-    stride: usize,
+    tile: &mut LayerTile<'_>,
+) -> impl FnMut(usize, usize, &[S::f32s]) {
+    let LayerTile { slope, adjoint, cotangent, .. } = tile;
+    #[inline(always)]
+    move |_, place, g| {
+        let range = place..place + g.len() * S::f32s::LEN;
+        let (slope, adjoint) = (&slope[range.clone()], &mut adjoint[range.clone()]);
+        let cotangent = &mut cotangent[range];
+        for (place, &g) in places::<S>().zip(g) {
+            put(simd, g, adjoint, place);
+            put(simd, at(simd, slope, place) * g, cotangent, place);
+        }
+    }
+}
+
+/// With `g = ∂φ/∂h` from a product of matrices: `slope` goes from `f′` to the cotangent `f′ g`.
+#[inline(always)]
+pub(super) fn pull_in_place<S: Simd>(
+    simd: S,
+    slope: &mut [f32],
+) -> impl FnMut(usize, usize, &[S::f32s]) {
+    #[inline(always)]
+    move |_, place, g| {
+        let slope = &mut slope[place..][..g.len() * S::f32s::LEN];
+        for (place, &g) in places::<S>().zip(g) {
+            put(simd, at(simd, slope, place) * g, slope, place);
+        }
+    }
+}
+
+/// The functional's channel through an activation, and what the way back needs of it. With `z_m` from a
+/// product of matrices and `c` one number per row: `along` becomes `h_m = f′ z_m + c f″ q` and `curvature`
+/// goes from `f″` to `(f″ z_m + c f‴ q) g`. The terms with `c` are there only with the Laplacian.
+#[inline(always)]
+pub(super) fn push_along<S: Simd>(
+    simd: S,
     c: &[f32],
     tile: &mut LayerTile<'_>,
-    adjoint_along: &[f32],
+) -> impl FnMut(usize, usize, &[S::f32s]) {
+    let LayerTile { slope, curvature, adjoint, along, second, .. } = tile;
+    #[inline(always)]
+    move |row, place, z_m| {
+        let range = place..place + z_m.len() * S::f32s::LEN;
+        let (slope, adjoint) = (&slope[range.clone()], &adjoint[range.clone()]);
+        let (along, curvature) = (&mut along[range.clone()], &mut curvature[range.clone()]);
+        let second = second.as_ref().map(|second| {
+            let (source, third) = (&second.source[range.clone()], &second.third[range]);
+            (S::f32s::splat(simd, c[row]), source, third)
+        });
+        for (place, &z_m) in places::<S>().zip(z_m) {
+            let mut h_m = at(simd, slope, place) * z_m;
+            let mut bent = at(simd, curvature, place) * z_m;
+            if let Some((c, source, third)) = second {
+                h_m = c.mul_add(at(simd, source, place), h_m);
+                bent = c.mul_add(at(simd, third, place), bent);
+            }
+            put(simd, h_m, along, place);
+            put(simd, bent * at(simd, adjoint, place), curvature, place);
+        }
+    }
+}
+
+/// The cotangents of `z` and `z_i` in the functional. With `g_m` from a product of matrices, `c` one number
+/// per row and the `G_i` in `tangent_adjoints`: `curvature` gets `f′ g_m + Σ f″ z_i G_i` added and the
+/// bends go from `f″ z_i` to `f′ G_i + 2c f″ z_i g`. The tangents are there only with the Laplacian.
+#[inline(always)]
+pub(super) fn pull_along<S: Simd>(
+    simd: S,
+    c: &[f32],
+    tile: &mut LayerTile<'_>,
     tangent_adjoints: &[f32],
-) {
+) -> impl FnMut(usize, usize, &[S::f32s]) {
     let LayerTile { slope, curvature, adjoint, second, .. } = tile;
-    simd.vectorize(
-        #[inline(always)]
-        || match second {
-            None => {
-                update(simd, [slope, adjoint_along], [curvature], |[f1, g], [e]| [f1.mul_add(g, e)])
+    #[inline(always)]
+    move |row, place, g_m| {
+        let size = slope.len();
+        let range = place..place + g_m.len() * S::f32s::LEN;
+        let (slope, adjoint) = (&slope[range.clone()], &adjoint[range.clone()]);
+        let curvature = &mut curvature[range.clone()];
+        for (place, &g_m) in places::<S>().zip(g_m) {
+            let total = at(simd, slope, place).mul_add(g_m, at(simd, curvature, place));
+            put(simd, total, curvature, place);
+        }
+        let Some(SecondTile { bends, .. }) = second else { return };
+        let twice = S::f32s::splat(simd, 2.0 * c[row]);
+        let bends = bends.chunks_exact_mut(size).map(|bends| &mut bends[range.clone()]);
+        let tangent_adjoints = tangent_adjoints.chunks_exact(size).map(|all| &all[range.clone()]);
+        for (bends, tangent_adjoints) in bends.zip(tangent_adjoints) {
+            for (place, _) in places::<S>().zip(g_m) {
+                let bend = at(simd, bends, place);
+                let tangent_adjoint = at(simd, tangent_adjoints, place);
+                let total = bend.mul_add(tangent_adjoint, at(simd, curvature, place));
+                put(simd, total, curvature, place);
+                let weighted = twice * at(simd, adjoint, place);
+                let slope = at(simd, slope, place);
+                put(simd, slope.mul_add(tangent_adjoint, bend * weighted), bends, place);
             }
-            Some(SecondTile { bends, .. }) => {
-                let size = slope.len();
-                for (row, &c) in c.iter().enumerate() {
-                    let twice = S::f32s::splat(simd, 2.0 * c);
-                    for start in (row * stride..(row + 1) * stride).step_by(S::f32s::LEN) {
-                        let f1 = at(simd, slope, start);
-                        let weighted = twice * at(simd, adjoint, start);
-                        let e = at(simd, curvature, start);
-                        let mut total = f1.mul_add(at(simd, adjoint_along, start), e);
-                        for start in (start..bends.len()).step_by(size) {
-                            let bend = at(simd, bends, start);
-                            let adjoint = at(simd, tangent_adjoints, start);
-                            total = bend.mul_add(adjoint, total);
-                            put(simd, f1.mul_add(adjoint, bend * weighted), bends, start);
-                        }
-                        put(simd, total, curvature, start);
-                    }
-                }
-            }
-        },
-    );
+        }
+    }
+}
+
+/// The places of vectors that follow each other.
+#[inline(always)]
+fn places<S: Simd>() -> impl Iterator<Item = usize> {
+    (0..).step_by(S::f32s::LEN)
 }

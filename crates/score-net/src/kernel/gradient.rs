@@ -30,7 +30,7 @@ use fokker_sde_core::{Jet, Real};
 use ndarray::{ArrayView1, ArrayView2, Axis};
 
 use super::buffer::{Scratch, with_scratch};
-use super::elementwise::{add_rows, pull_along, push_along};
+use super::elementwise::{add_rows, pull_along, push_along, store};
 use super::packed::Packed;
 use super::product::{Rows, outer_product};
 use super::tile::Tile;
@@ -70,7 +70,7 @@ pub(super) fn add_loss_gradient<S: Simd, E: Real>(
     let second = derivatives == Derivatives::All;
     let dim = network.dim;
     let widest = network.layers.iter().map(|layer| layer.stride).max().unwrap_or(0);
-    let spare = if second { (1 + dim) * widest } else { widest };
+    let spare = if second { dim * widest } else { 0 };
     let floats = Tile::floats(network, second) + network.input_stride() + spare;
     let rows = tile_rows(floats, x.nrows());
     with_scratch(rows * floats + PaddedGradient::floats(network), |mut scratch| {
@@ -131,38 +131,32 @@ impl Functional<'_> {
         for (index, layer) in network.layers.iter().enumerate() {
             let (before, rest) = tile.layers.split_at_mut(index);
             let input = before.last().map_or(&*self.direction, |below| &*below.along);
-            layer.push_forward(simd, input, network.zeros(layer.stride), rest[0].along);
-            push_along(simd, layer.stride, &self.laplacian, &mut rest[0]);
+            let finish = push_along(simd, &self.laplacian, &mut rest[0]);
+            layer.push_forward(simd, input, None, finish);
         }
         for index in (0..network.layers.len()).rev() {
             let (before, after) = tile.layers.split_at_mut(index + 1);
-            let (current, layer) = (&mut before[index], &network.layers[index]);
-            let size = tile.rows * layer.stride;
-            let dim = current.second.as_ref().map_or(0, |_| network.dim);
-            let (adjoint, rest) = spare.split_at_mut(size);
-            let tangent_adjoints = &mut rest[..dim * size];
-            match after.first() {
-                None => {
-                    if current.second.is_none() {
-                        continue;
-                    }
+            let current = &mut before[index];
+            let size = current.value.len();
+            let tangents = current.second.as_ref().map_or(0, |_| network.dim);
+            let tangent_adjoints = &mut spare[..tangents * size];
+            let Some(next) = after.first() else {
+                if current.second.is_some() {
                     tangent_adjoints.fill(0.0);
-                    for (row, &b) in adjoint.chunks_exact_mut(layer.stride).zip(&self.value) {
-                        row.iter_mut().zip(&*network.output).for_each(|(g, w)| *g = b * w);
-                    }
+                    let finish = pull_along(simd, &self.laplacian, current, tangent_adjoints);
+                    network.pull_back_output(simd, tile.rows, |row| self.value[row], finish);
                 }
-                Some(next) => {
-                    let above = &network.layers[index + 1];
-                    above.pull_back(simd, network, next.curvature, adjoint);
-                    if let Some(second) = &next.second {
-                        let bends = second.bends.chunks_exact(tile.rows * above.stride);
-                        for (bend, adjoint) in bends.zip(tangent_adjoints.chunks_exact_mut(size)) {
-                            above.pull_back(simd, network, bend, adjoint);
-                        }
-                    }
+                continue;
+            };
+            let above = &network.layers[index + 1];
+            if let Some(second) = &next.second {
+                let bends = second.bends.chunks_exact(next.value.len());
+                for (bend, adjoint) in bends.zip(tangent_adjoints.chunks_exact_mut(size)) {
+                    above.pull_back(simd, bend, store(simd, adjoint));
                 }
             }
-            pull_along(simd, layer.stride, &self.laplacian, current, adjoint, tangent_adjoints);
+            let finish = pull_along(simd, &self.laplacian, current, tangent_adjoints);
+            above.pull_back(simd, next.curvature, finish);
         }
     }
 }

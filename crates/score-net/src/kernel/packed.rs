@@ -1,6 +1,8 @@
 use fearless_simd::Simd;
+use fearless_simd::prelude::*;
 
 use super::buffer::{Aligned, padded};
+use super::elementwise::at;
 use super::product::{Rows, narrow_product, product};
 use crate::{Activation, Element, Mlp};
 
@@ -14,8 +16,6 @@ pub(super) struct Packed {
     /// The weights of the output, one row, and its bias.
     pub(super) output: Aligned,
     pub(super) output_bias: f32,
-    /// A row of zeros for the widest layer.
-    zeros: Aligned,
 }
 
 /// A hidden layer.
@@ -49,31 +49,36 @@ impl PackedLayer {
         Self { inputs, outputs, input_stride, stride, forward, reverse, bias: padded_row(bias) }
     }
 
-    /// `z = h Wᵀ + 1 startᵀ`.
-    pub(super) fn push_forward<S: Simd>(&self, simd: S, h: &[f32], start: &[f32], z: &mut [f32]) {
+    /// The product `h Wᵀ + 1 startᵀ`, handed to `finish` as by [`product`].
+    pub(super) fn push_forward<S: Simd>(
+        &self,
+        simd: S,
+        h: &[f32],
+        start: Option<&[f32]>,
+        finish: impl FnMut(usize, usize, &[S::f32s]),
+    ) {
         let h = Rows { data: h, stride: self.input_stride };
-        product(simd, h, self.inputs, &self.forward, start, z);
+        product(simd, h, self.inputs, &self.forward, self.stride, start, finish);
     }
 
-    /// The cotangents of the inputs, from those of the outputs: `h̄ = z̄ W`.
+    /// The cotangents of the inputs from those of the outputs, `z̄ W`, handed to `finish` as by [`product`].
     pub(super) fn pull_back<S: Simd>(
         &self,
         simd: S,
-        network: &Packed,
         z_bar: &[f32],
-        h_bar: &mut [f32],
+        finish: impl FnMut(usize, usize, &[S::f32s]),
     ) {
         // The rows of `Wᵀ` are the columns of `W`.
-        let (b, depth, columns) = (&self.forward, self.stride, self.input_stride);
         match self.inputs {
-            2 => return narrow_product::<S, 2>(simd, z_bar, b, depth, h_bar, columns),
-            3 => return narrow_product::<S, 3>(simd, z_bar, b, depth, h_bar, columns),
-            4 => return narrow_product::<S, 4>(simd, z_bar, b, depth, h_bar, columns),
-            _ => {}
+            2 => narrow_product::<S, 2>(simd, z_bar, &self.forward, self.stride, finish),
+            3 => narrow_product::<S, 3>(simd, z_bar, &self.forward, self.stride, finish),
+            4 => narrow_product::<S, 4>(simd, z_bar, &self.forward, self.stride, finish),
+            _ => {
+                let z_bar = Rows { data: z_bar, stride: self.stride };
+                let columns = self.input_stride;
+                product(simd, z_bar, self.outputs, &self.reverse, columns, None, finish);
+            }
         }
-        let z_bar = Rows { data: z_bar, stride: self.stride };
-        let zeros = network.zeros(self.input_stride);
-        product(simd, z_bar, self.outputs, &self.reverse, zeros, h_bar);
     }
 }
 
@@ -97,11 +102,8 @@ impl Packed {
             layers: Vec::with_capacity(network.layers.len()),
             output: Aligned::zeros(0),
             output_bias: 0.0,
-            zeros: Aligned::zeros(0),
         };
-        let mut widest = 0;
         for ((weight, bias), inputs) in parts.zip(sizes) {
-            widest = widest.max(padded(inputs)).max(padded(bias.len()));
             if packed.layers.len() < network.shape.hidden.len() {
                 packed.layers.push(PackedLayer::new(&weight, &bias, inputs));
             } else {
@@ -109,7 +111,6 @@ impl Packed {
                 packed.output_bias = bias.first().map_or(0.0, |&bias| narrow(bias));
             }
         }
-        packed.zeros = Aligned::zeros(widest);
         packed
     }
 
@@ -118,9 +119,27 @@ impl Packed {
         padded(self.dim + 1)
     }
 
-    /// A row of zeros, at most as long as the widest layer.
-    pub(super) fn zeros(&self, columns: usize) -> &[f32] {
-        &self.zeros[..columns]
+    /// The cotangents of the last hidden layer from those of the output, `b wᵀ` with one number `b(i)` for
+    /// each row and `w` the weights of the output, handed to `finish` as by [`product`].
+    pub(super) fn pull_back_output<S: Simd>(
+        &self,
+        simd: S,
+        rows: usize,
+        b: impl Fn(usize) -> f32,
+        mut finish: impl FnMut(usize, usize, &[S::f32s]),
+    ) {
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                let columns = self.output.len();
+                for row in 0..rows {
+                    for column in (0..columns).step_by(S::f32s::LEN) {
+                        let w = at(simd, &self.output, column);
+                        finish(row, row * columns + column, &[w * b(row)]);
+                    }
+                }
+            },
+        );
     }
 
     /// The last hidden layer.

@@ -8,6 +8,7 @@ use fearless_simd::Simd;
 use fearless_simd::prelude::*;
 
 use super::buffer::LINE;
+use super::elementwise::{at, put};
 
 /// A matrix by rows, `stride` floats apart.
 #[derive(Clone, Copy)]
@@ -16,18 +17,22 @@ pub(super) struct Rows<'a> {
     pub(super) stride: usize,
 }
 
-/// `C = A B + 1 cᵀ`: `A` is `[n, depth]`, `B` `[depth, columns]`, `C` `[n, columns]`, and `start`, of
-/// length `columns`, is the row `c`. `columns` is a multiple of [`LINE`] and the stride of `B` and `C`.
+/// The product `A B + 1 cᵀ`: `A` is `[n, depth]` and `B` `[depth, columns]`, `columns` a multiple of [`LINE`]
+/// and the stride of `B`. `c`, of length `columns`, is `start`, or 0.
+///
+/// Nothing is written: as soon as a vector of entries of the product is known, in a register, `finish` gets
+/// it with its row and its place in a matrix `[n, columns]`.
 pub(super) fn product<S: Simd>(
     simd: S,
     a: Rows<'_>,
     depth: usize,
     b: &[f32],
-    start: &[f32],
-    c: &mut [f32],
+    columns: usize,
+    start: Option<&[f32]>,
+    finish: impl FnMut(usize, usize, &[S::f32s]),
 ) {
-    let terms = Terms::Rows { a, depth, b };
-    accumulate(simd, terms, Start::Row(start), c, start.len());
+    let rows = a.data.len() / a.stride;
+    accumulate(simd, Terms::Rows { a, depth, b }, start, [rows, columns], finish);
 }
 
 /// `C += Σ Aᵀ B` over pairs of `A` `[points, rows]` and `B` `[points, columns]`: the gradient of a
@@ -39,36 +44,51 @@ pub(super) fn outer_product<S: Simd>(
     c: &mut [f32],
     columns: usize,
 ) {
-    accumulate(simd, Terms::Outer(pairs), Start::Itself, c, columns);
+    let size = [c.len() / columns, columns];
+    accumulate(
+        simd,
+        Terms::Outer(pairs),
+        None,
+        size,
+        #[inline(always)]
+        |_, place, sums| {
+            let c = &mut c[place..][..sums.len() * S::f32s::LEN];
+            for (j, &sum) in sums.iter().enumerate() {
+                let place = j * S::f32s::LEN;
+                put(simd, at(simd, c, place) + sum, c, place);
+            }
+        },
+    );
 }
 
-/// `C = A Bᵀ` for `N` rows of `B`, by scalar products of rows: `A` is `[n, depth]`, `depth` a multiple of
-/// [`LINE`] and the stride of `A` and `B`. Of each row of `C`, whose stride is `columns`, only the first `N`
-/// entries are written. For small `N` this is faster than [`product`].
+/// The product `A Bᵀ` for `N` rows of `B`, by scalar products of rows: `A` is `[n, depth]`, `depth` a multiple
+/// of [`LINE`] and the stride of `A` and `B`. `finish` is called as by [`product`], for columns up to a
+/// whole line. For small `N` this is faster than [`product`].
 pub(super) fn narrow_product<S: Simd, const N: usize>(
     simd: S,
     a: &[f32],
     b: &[f32],
     depth: usize,
-    c: &mut [f32],
-    columns: usize,
+    mut finish: impl FnMut(usize, usize, &[S::f32s]),
 ) {
     simd.vectorize(
         #[inline(always)]
         || {
             let b: [&[f32]; N] = std::array::from_fn(|i| &b[i * depth..][..depth]);
-            for (a, c) in a.chunks_exact(depth).zip(c.chunks_exact_mut(columns)) {
+            for (row, a) in a.chunks_exact(depth).enumerate() {
                 let mut sums = [S::f32s::splat(simd, 0.0); N];
                 for start in (0..depth).step_by(S::f32s::LEN) {
-                    let end = start + S::f32s::LEN;
-                    let a = S::f32s::from_slice(simd, &a[start..end]);
+                    let a = at(simd, a, start);
                     for i in 0..N {
-                        let b = S::f32s::from_slice(simd, &b[i][start..end]);
-                        sums[i] = a.mul_add(b, sums[i]);
+                        sums[i] = a.mul_add(at(simd, b[i], start), sums[i]);
                     }
                 }
-                for (c, sum) in c.iter_mut().zip(sums) {
-                    *c = sum.reduce_sum();
+                let mut line = [0.0; LINE];
+                for (entry, sum) in line.iter_mut().zip(sums) {
+                    *entry = sum.reduce_sum();
+                }
+                for start in (0..LINE).step_by(S::f32s::LEN) {
+                    finish(row, row * LINE + start, &[at(simd, &line, start)]);
                 }
             }
         },
@@ -82,31 +102,30 @@ enum Terms<'a> {
     Outer(&'a [(Rows<'a>, &'a [f32])]),
 }
 
-/// What the sums start from.
-#[derive(Clone, Copy)]
-enum Start<'a> {
-    Row(&'a [f32]),
-    Itself,
-}
-
 /// Cuts the result into panels of columns, as equal as they can be, and calls the kernel that fits.
-fn accumulate<S: Simd>(simd: S, terms: Terms<'_>, start: Start<'_>, c: &mut [f32], columns: usize) {
+fn accumulate<S: Simd>(
+    simd: S,
+    terms: Terms<'_>,
+    start: Option<&[f32]>,
+    [rows, columns]: [usize; 2],
+    mut finish: impl FnMut(usize, usize, &[S::f32s]),
+) {
     let lines = columns / LINE;
     let widest = if S::f32s::LEN == LINE { 5 } else { 1 };
     let count = lines.div_ceil(widest);
     for k in 0..count {
         let (from, to) = (k * lines / count, (k + 1) * lines / count);
-        let panel = Panel { terms, start, columns, offset: from * LINE };
+        let panel = Panel { terms, start, rows, columns, offset: from * LINE };
         match (S::f32s::LEN, to - from) {
-            (16, 5) => panel.run::<S, 4, 5>(simd, c),
-            (16, 4) => panel.run::<S, 4, 4>(simd, c),
-            (16, 3) => panel.run::<S, 4, 3>(simd, c),
-            (16, 2) => panel.run::<S, 8, 2>(simd, c),
-            (16, _) => panel.run::<S, 8, 1>(simd, c),
-            (8, _) => panel.run::<S, 6, 2>(simd, c),
+            (16, 5) => panel.run::<S, 4, 5>(simd, &mut finish),
+            (16, 4) => panel.run::<S, 4, 4>(simd, &mut finish),
+            (16, 3) => panel.run::<S, 4, 3>(simd, &mut finish),
+            (16, 2) => panel.run::<S, 8, 2>(simd, &mut finish),
+            (16, _) => panel.run::<S, 8, 1>(simd, &mut finish),
+            (8, _) => panel.run::<S, 6, 2>(simd, &mut finish),
             // Of the levels with four floats, 64-bit ARM has 32 registers and the others 16.
-            _ if cfg!(target_arch = "aarch64") => panel.run::<S, 4, 4>(simd, c),
-            _ => panel.run::<S, 2, 4>(simd, c),
+            _ if cfg!(target_arch = "aarch64") => panel.run::<S, 4, 4>(simd, &mut finish),
+            _ => panel.run::<S, 2, 4>(simd, &mut finish),
         }
     }
 }
@@ -115,41 +134,44 @@ fn accumulate<S: Simd>(simd: S, terms: Terms<'_>, start: Start<'_>, c: &mut [f32
 #[derive(Clone, Copy)]
 struct Panel<'a> {
     terms: Terms<'a>,
-    start: Start<'a>,
+    start: Option<&'a [f32]>,
+    rows: usize,
     columns: usize,
     offset: usize,
 }
 
 impl Panel<'_> {
     /// All rows of these columns, in strips of `R` and, where rows are left, of 2.
-    fn run<S: Simd, const R: usize, const V: usize>(self, simd: S, c: &mut [f32]) {
+    fn run<S: Simd, const R: usize, const V: usize>(
+        self,
+        simd: S,
+        finish: &mut impl FnMut(usize, usize, &[S::f32s]),
+    ) {
         simd.vectorize(
             #[inline(always)]
             || {
-                let mut row = 0;
-                let mut strips = c.chunks_exact_mut(R * self.columns);
-                for c in &mut strips {
-                    self.strip::<S, R, V>(simd, row, c);
-                    row += R;
+                let whole = self.rows - self.rows % R;
+                for row in (0..whole).step_by(R) {
+                    self.strip::<S, R, V>(simd, row, finish);
                 }
-                for c in strips.into_remainder().chunks_exact_mut(2 * self.columns) {
-                    self.strip::<S, 2, V>(simd, row, c);
-                    row += 2;
+                for row in (whole..self.rows).step_by(2) {
+                    self.strip::<S, 2, V>(simd, row, finish);
                 }
             },
         );
     }
 
-    /// The rows from `row` of these columns; `c` starts at that row.
+    /// The rows from `row` of these columns.
     #[inline(always)]
-    fn strip<S: Simd, const R: usize, const V: usize>(self, simd: S, row: usize, c: &mut [f32]) {
-        let lanes = S::f32s::LEN;
-        let width = V * lanes;
+    fn strip<S: Simd, const R: usize, const V: usize>(
+        self,
+        simd: S,
+        row: usize,
+        finish: &mut impl FnMut(usize, usize, &[S::f32s]),
+    ) {
         let mut sums: [[S::f32s; V]; R] = match self.start {
-            Start::Row(start) => [read(simd, &start[self.offset..]); R],
-            Start::Itself => {
-                std::array::from_fn(|i| read(simd, &c[i * self.columns + self.offset..]))
-            }
+            Some(start) => [read(simd, &start[self.offset..]); R],
+            None => [[S::f32s::splat(simd, 0.0); V]; R],
         };
         match self.terms {
             Terms::Rows { a, depth, b } => {
@@ -180,12 +202,13 @@ impl Panel<'_> {
                 }
             }
         }
-        for (i, sums) in sums.iter().enumerate() {
-            let c = &mut c[i * self.columns + self.offset..][..width];
-            for (j, sum) in sums.iter().enumerate() {
-                sum.store_slice(&mut c[j * lanes..][..lanes]);
-            }
+        // Not a loop: sums that are not known by constants would not stay in registers.
+        macro_rules! finish {
+            ($($i:literal)*) => { $(if $i < R {
+                finish(row + $i, (row + $i) * self.columns + self.offset, &sums[$i % R]);
+            })* };
         }
+        finish!(0 1 2 3 4 5 6 7);
     }
 }
 
@@ -201,6 +224,7 @@ fn read<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [S::f32s; V] {
 mod tests {
     use super::*;
     use crate::kernel::InstructionSet;
+    use crate::kernel::elementwise::store;
     use crate::kernel::instruction_set::dispatch;
 
     /// Small integers, whose sums of products are exact in any order.
@@ -218,7 +242,10 @@ mod tests {
                         let start = integers(columns, 3);
                         let mut c = vec![f32::NAN; rows * columns];
                         let operand = Rows { data: &a, stride };
-                        dispatch!(set, s => product(s, operand, depth, &b, &start, &mut c));
+                        dispatch!(set, s => {
+                            let start = Some(start.as_slice());
+                            product(s, operand, depth, &b, columns, start, store(s, &mut c));
+                        });
                         for (i, c) in c.chunks_exact(columns).enumerate() {
                             for (j, &c) in c.iter().enumerate() {
                                 let terms =

@@ -3,7 +3,7 @@ use fokker_sde_core::Real;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::buffer::with_scratch;
-use super::elementwise::{activate_slope, activate_with_slope, multiply};
+use super::elementwise::{activate_slope, activate_with_slope, pull_in_place, store};
 use super::packed::Packed;
 use super::tile_rows;
 
@@ -54,24 +54,21 @@ fn differentiate<S: Simd>(
         let [value, slope] = &mut rest[0];
         let h = before.last().map_or(&*input, |[value, _]| &**value);
         if index < network.last() {
-            layer.push_forward(simd, h, &layer.bias, value);
+            layer.push_forward(simd, h, Some(&layer.bias), store(simd, value));
             activate_with_slope(simd, activation, value, slope);
         } else {
-            layer.push_forward(simd, h, &layer.bias, slope);
+            layer.push_forward(simd, h, Some(&layer.bias), store(simd, slope));
             activate_slope(simd, activation, slope);
-            // The cotangent of the last activation is the output's weight row.
-            multiply(simd, slope, &network.output);
+            let rows = slope.len() / layer.stride;
+            network.pull_back_output(simd, rows, |_| 1.0, pull_in_place(simd, slope));
         }
     }
     for (index, layer) in network.layers.iter().enumerate().rev() {
         let (before, rest) = layers.split_at_mut(index);
         let z_bar = &*rest[0][1];
         match before.last_mut() {
-            Some([h_bar, slope]) => {
-                layer.pull_back(simd, network, z_bar, h_bar);
-                multiply(simd, slope, h_bar);
-            }
-            None => layer.pull_back(simd, network, z_bar, input),
+            Some([_, slope]) => layer.pull_back(simd, z_bar, pull_in_place(simd, slope)),
+            None => layer.pull_back(simd, z_bar, store(simd, input)),
         }
     }
 }

@@ -3,7 +3,7 @@ use fokker_sde_core::{Jet, Real};
 use ndarray::{ArrayView1, ArrayView2};
 
 use super::buffer::Scratch;
-use super::elementwise::{activate, activate_with_tangents, add_row_products, multiply_into};
+use super::elementwise::{activate, activate_with_tangents, add_row_products, pull, store};
 use super::packed::Packed;
 
 /// What is known of a hidden layer at the points of a tile, `[rows, stride]` each. With `z` the input of
@@ -117,24 +117,18 @@ impl<'a> Tile<'a> {
             let tile = &mut before[index];
             let layer = &network.layers[index];
             match after.first() {
-                None => {
-                    for row in tile.adjoint.chunks_exact_mut(layer.stride) {
-                        row.copy_from_slice(&network.output);
-                    }
-                }
+                None => network.pull_back_output(simd, self.rows, |_| 1.0, pull(simd, tile)),
                 Some(next) => {
-                    let above = &network.layers[index + 1];
-                    above.pull_back(simd, network, next.cotangent, tile.adjoint);
+                    network.layers[index + 1].pull_back(simd, next.cotangent, pull(simd, tile));
                 }
             }
-            multiply_into(simd, tile.slope, tile.adjoint, tile.cotangent);
             if let Some(second) = &tile.second {
                 let (g, source) = (&*tile.adjoint, &*second.source);
                 add_row_products(simd, layer.stride, g, source, &mut self.laplacian);
             }
         }
         let first = &network.layers[0];
-        first.pull_back(simd, network, self.layers[0].cotangent, self.input_adjoint);
+        first.pull_back(simd, self.layers[0].cotangent, store(simd, self.input_adjoint));
         if self.layers[last].second.is_some() {
             self.value.fill(network.output_bias);
             let values = &*self.layers[last].value;
@@ -148,7 +142,7 @@ impl<'a> Tile<'a> {
             let tile = &mut rest[0];
             let below = before.last();
             let input = below.map_or(&*self.input, |below| &*below.value);
-            layer.push_forward(simd, input, &layer.bias, tile.value);
+            layer.push_forward(simd, input, Some(&layer.bias), store(simd, tile.value));
             let Some(second) = &mut tile.second else {
                 let top = index == network.last();
                 activate(simd, network.activation, top, tile.value, tile.slope, tile.curvature);
@@ -160,7 +154,7 @@ impl<'a> Tile<'a> {
                     Some(below) => {
                         let size = self.rows * layer.input_stride;
                         let input = &below.tangents[i * size..][..size];
-                        layer.push_forward(simd, input, network.zeros(layer.stride), tangent);
+                        layer.push_forward(simd, input, None, store(simd, tangent));
                     }
                     // ∂z/∂x_i is a column of the first weight, at every point.
                     None => {
