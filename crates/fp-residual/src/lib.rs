@@ -25,6 +25,7 @@
 mod collocation;
 mod denoising;
 mod objective;
+mod ordered_sum;
 mod residual;
 
 pub use collocation::CollocationBox;

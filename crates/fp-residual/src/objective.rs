@@ -6,6 +6,7 @@ use fokker_sde_core::{Jet, Purpose, Sde, Streams, Target};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
+use crate::ordered_sum::OrderedSum;
 use crate::{CollocationBox, DenoisingBatch, TimeLaw};
 
 /// The training objective of Deveney et al. (2025),
@@ -93,27 +94,22 @@ impl Objective<'_> {
         step: u64,
     ) -> Result<(Losses, Gradient<E>), ObjectiveError> {
         let tasks = self.cut(&self.terms());
-        let count = network.parameter_count();
-        let mut parts = vec![E::zero(); tasks.len() * count];
-        let parts_of_tasks = tasks.iter().zip(parts.chunks_exact_mut(count)).enumerate();
+        let gradient = OrderedSum::new(network);
         // Handed out in their order: the large ones first, the small ones as threads fall idle.
-        let mut sums = parts_of_tasks
+        let mut sums = tasks
+            .iter()
+            .enumerate()
             .par_bridge()
-            .map(|(index, (task, part))| {
-                Ok((index, self.add_task(network, streams, step, task, Some(part))?))
+            .map(|(index, task)| {
+                let sum = gradient
+                    .add(index, |part| self.add_task(network, streams, step, task, Some(part)))?;
+                Ok((index, sum))
             })
             .collect::<Result<Vec<(usize, f64)>, NetworkError>>()?;
         sums.sort_unstable_by_key(|&(index, _)| index);
         let sums: Vec<f64> = sums.into_iter().map(|(_, sum)| sum).collect();
         let losses = self.losses(&tasks, &sums, step)?;
-        let mut gradient = Gradient::zeros(network);
-        const CHUNK: usize = 1024;
-        gradient.0.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, gradient)| {
-            for part in parts.chunks_exact(count) {
-                let part = &part[chunk * CHUNK..][..gradient.len()];
-                gradient.iter_mut().zip(part).for_each(|(sum, &g)| *sum += g);
-            }
-        });
+        let gradient = gradient.finish();
         let size: f64 = gradient.0.iter().map(|g| g.wide().abs()).sum();
         finite("gradient", size, step)?;
         Ok((losses, gradient))
@@ -170,7 +166,7 @@ impl Objective<'_> {
         };
         let components = (self.denoising_points * self.target.dim()) as f64;
         let denoising = finite("denoising loss", sum(Term::Denoising) / components, step)?;
-        if self.residual_weight == 0.0 {
+        if !self.terms().contains(&Term::Residual) {
             return Ok(Losses { total: denoising, denoising, residual: None });
         }
         let mean = sum(Term::Residual) / self.residual_points as f64;
