@@ -33,35 +33,50 @@ impl Activation {
 /// No term overflows or cancels, for any finite `z`. Where `|u|` exceeds [`Element::EXP_CUTOFF`],
 /// `e` is 0: the error, at most `7e-13` for `f32` and `1e-139` for `f64` (times 1, β or β²), is far
 /// below the rounding of the sums that these values enter, and no subnormal number arises.
+///
+/// With a *threshold* `τ`, `e` is 0 for `u > τ`, too: there `f = z`, `f′ = 1` and the rest is 0. That is
+/// how PyTorch computes its `Softplus`, with `τ = 20` unless told otherwise, also in its derivatives.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Fields", into = "Fields")]
 pub struct Softplus {
     beta: f64,
+    /// `τ`; infinite if there is none.
+    threshold: f64,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Softplus", deny_unknown_fields)]
 struct Fields {
     beta: f64,
+    #[serde(default = "no_threshold", skip_serializing_if = "is_no_threshold")]
+    threshold: f64,
+}
+
+fn no_threshold() -> f64 {
+    f64::INFINITY
+}
+
+fn is_no_threshold(threshold: &f64) -> bool {
+    threshold.is_infinite()
 }
 
 impl TryFrom<Fields> for Softplus {
     type Error = NetworkError;
 
     fn try_from(fields: Fields) -> Result<Self, NetworkError> {
-        Self::new(fields.beta)
+        Self::new(fields.beta)?.with_threshold(fields.threshold)
     }
 }
 
 impl From<Softplus> for Fields {
-    fn from(softplus: Softplus) -> Self {
-        Self { beta: softplus.beta }
+    fn from(Softplus { beta, threshold }: Softplus) -> Self {
+        Self { beta, threshold }
     }
 }
 
 impl Softplus {
-    /// β = 100, as in Deveney et al. (2025).
-    pub const PAPER: Self = Self { beta: 100.0 };
+    /// β = 100, as in Deveney et al. (2025), without a threshold.
+    pub const PAPER: Self = Self { beta: 100.0, threshold: f64::INFINITY };
 
     /// The Softplus of sharpness `beta`.
     ///
@@ -69,9 +84,21 @@ impl Softplus {
     /// If `beta` is not between 1e-6 and 1e6, where β² is exact enough in single precision.
     pub fn new(beta: f64) -> Result<Self, NetworkError> {
         if (1e-6..=1e6).contains(&beta) {
-            Ok(Self { beta })
+            Ok(Self { beta, threshold: no_threshold() })
         } else {
             Err(NetworkError::Sharpness(beta))
+        }
+    }
+
+    /// This Softplus with the threshold `τ`; infinity takes it away.
+    ///
+    /// # Errors
+    /// If `threshold` is below 1, where the steps it makes in `f` and its derivatives are no longer small.
+    pub fn with_threshold(self, threshold: f64) -> Result<Self, NetworkError> {
+        if threshold >= 1.0 {
+            Ok(Self { threshold, ..self })
+        } else {
+            Err(NetworkError::Threshold(threshold))
         }
     }
 
@@ -80,13 +107,18 @@ impl Softplus {
         self.beta
     }
 
+    /// The threshold `τ`; infinite if there is none.
+    pub fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
     #[inline(always)]
     fn derivatives<E: Element>(&self, z: E) -> [E; 4] {
         let (zero, one) = (E::zero(), E::one());
         let beta = E::of(self.beta);
         let u = beta * z;
         let size = u.abs();
-        let near = size <= E::EXP_CUTOFF;
+        let near = size <= E::EXP_CUTOFF && u <= E::of(self.threshold);
         let (e, complement) = E::decay(if near { size } else { E::EXP_CUTOFF });
         // 0, or NaN if z is not finite: what is broken must not look whole.
         let broken = zero * z;
@@ -182,6 +214,34 @@ mod tests {
                 let slope = (plus[order] - minus[order]) / (2.0 * h);
                 assert!((slope - at[order + 1]).abs() < 1e-8, "order {order} at z = {z}");
             }
+        }
+    }
+
+    #[test]
+    fn beyond_its_threshold_softplus_is_the_identity() {
+        let plain = Softplus::new(10.0).unwrap();
+        let torch = plain.with_threshold(20.0).unwrap();
+        for z in [-50.0, -2.001, -2.0, -0.3, 0.0, 0.7, 2.0] {
+            assert_eq!(torch.derivatives(z), plain.derivatives(z));
+        }
+        for z in [2.001, 2.5, 7.0] {
+            assert_eq!(torch.derivatives::<f64>(z), [z, 1.0, 0.0, 0.0]);
+            assert_eq!(torch.derivatives::<f32>(z as f32), [z as f32, 1.0, 0.0, 0.0]);
+            assert!(plain.derivatives::<f64>(z)[2] > 0.0);
+        }
+        for threshold in [0.0, 0.5, -20.0, f64::NAN] {
+            assert!(plain.with_threshold(threshold).is_err());
+        }
+    }
+
+    #[test]
+    fn a_threshold_is_written_only_where_there_is_one() {
+        let torch = Softplus::new(10.0).unwrap().with_threshold(20.0).unwrap();
+        for (softplus, text) in
+            [(Softplus::PAPER, r#"{"beta":100.0}"#), (torch, r#"{"beta":10.0,"threshold":20.0}"#)]
+        {
+            assert_eq!(serde_json::to_string(&softplus).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Softplus>(text).unwrap(), softplus);
         }
     }
 

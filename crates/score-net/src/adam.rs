@@ -18,6 +18,18 @@ impl<E: Element> Default for Adam<E> {
     }
 }
 
+impl<E: Element> Adam<E> {
+    /// Adam as it was after `steps` steps, with the moments `m` and `v` of then.
+    pub fn resume(steps: u32, moments: [Vec<E>; 2]) -> Self {
+        Self { step: i32::try_from(steps).unwrap_or(i32::MAX), moments }
+    }
+
+    /// The moments `m` and `v`, empty before the first step.
+    pub fn moments(&self) -> &[Vec<E>; 2] {
+        &self.moments
+    }
+}
+
 const BETAS: [f64; 2] = [0.9, 0.999];
 const EPSILON: f64 = 1e-8;
 

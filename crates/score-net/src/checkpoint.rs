@@ -33,6 +33,14 @@ pub enum CheckpointError {
     /// The format is of a version that this build does not know.
     #[error("checkpoint format {0} is not known (this version knows format {FORMAT})")]
     Format(u32),
+    /// The file lacks a tensor.
+    #[error("no tensor `{name}`; the file holds {}", .found.join(", "))]
+    Missing {
+        /// The tensor's name.
+        name: String,
+        /// The tensors that are there, sorted.
+        found: Vec<String>,
+    },
     /// A tensor has the wrong shape.
     #[error("tensor `{name}` has shape {found:?}, but the network described needs {expected:?}")]
     Shape {
@@ -64,6 +72,9 @@ pub enum CheckpointError {
     /// The file holds a tensor that the described network does not have.
     #[error("tensor `{0}` is not part of the network described")]
     Unexpected(String),
+    /// A description of a state dict names other inputs than `t` and `x1` … `xd`.
+    #[error("the inputs {0}")]
+    Inputs(String),
     /// The description is of no possible network.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -152,34 +163,59 @@ impl<E: Element> Checkpoint<E> {
         }
         let file = SafeTensors::deserialize(bytes)?;
         let expected = tensors(&description.network)?;
-        let mut names: Vec<&str> = file.names();
-        names.sort_unstable();
-        if let Some(name) =
-            names.iter().find(|name| !expected.iter().any(|(known, _)| known == *name))
-        {
-            return Err(CheckpointError::Unexpected((*name).to_owned()));
-        }
+        check_names(&file, |name| expected.iter().any(|(known, _)| known == name))?;
         let mut parameters = Vec::new();
         for (name, shape) in expected {
-            let tensor = file.tensor(&name)?;
-            if tensor.shape() != shape {
-                let found = tensor.shape().to_vec();
-                return Err(CheckpointError::Shape { name, expected: shape, found });
-            }
-            let start = parameters.len();
-            match tensor.dtype() {
-                Dtype::F32 => parameters.extend(
-                    words::<4>(tensor.data()).map(|word| E::of(f32::from_le_bytes(word).into())),
-                ),
-                Dtype::F64 => parameters
-                    .extend(words::<8>(tensor.data()).map(|word| E::of(f64::from_le_bytes(word)))),
-                found => return Err(CheckpointError::Dtype { name, found }),
-            }
-            check_finite(&name, &parameters[start..])?;
+            parameters.extend(read_tensor::<E>(&file, &name, |_| shape)?.1);
         }
         let network = Mlp::from_parameters(&description.network, &parameters)?;
         Ok(Self { network, diffusion: description.diffusion })
     }
+}
+
+/// Refuses a file with a tensor that is not known.
+pub(crate) fn check_names(
+    file: &SafeTensors<'_>,
+    known: impl Fn(&str) -> bool,
+) -> Result<(), CheckpointError> {
+    match sorted_names(file).into_iter().find(|name| !known(name)) {
+        Some(name) => Err(CheckpointError::Unexpected(name)),
+        None => Ok(()),
+    }
+}
+
+fn sorted_names(file: &SafeTensors<'_>) -> Vec<String> {
+    let mut names: Vec<String> = file.names().into_iter().map(str::to_owned).collect();
+    names.sort_unstable();
+    names
+}
+
+/// The shape and the entries of a tensor, finite, rounded or widened to `E`; `expected` says for the
+/// shape found which one it must be.
+pub(crate) fn read_tensor<E: Element>(
+    file: &SafeTensors<'_>,
+    name: &str,
+    expected: impl FnOnce(&[usize]) -> Vec<usize>,
+) -> Result<(Vec<usize>, Vec<E>), CheckpointError> {
+    let Ok(tensor) = file.tensor(name) else {
+        return Err(CheckpointError::Missing { name: name.to_owned(), found: sorted_names(file) });
+    };
+    let (name, found) = (name.to_owned(), tensor.shape().to_vec());
+    let expected = expected(&found);
+    if found != expected {
+        return Err(CheckpointError::Shape { name, expected, found });
+    }
+    let values: Vec<E> = match tensor.dtype() {
+        Dtype::F32 => {
+            words::<4>(tensor.data()).map(|word| E::of(f32::from_le_bytes(word).into())).collect()
+        }
+        Dtype::F64 => {
+            words::<8>(tensor.data()).map(|word| E::of(f64::from_le_bytes(word))).collect()
+        }
+        found => return Err(CheckpointError::Dtype { name, found }),
+    };
+    check_finite(&name, &values)?;
+    Ok((found, values))
 }
 
 fn check_finite<E: Element>(name: &str, values: &[E]) -> Result<(), CheckpointError> {

@@ -22,6 +22,9 @@ pub enum NetworkError {
     /// The sharpness β of a Softplus is out of its range.
     #[error("the sharpness β of a Softplus must be between 1e-6 and 1e6, but is {0:?}")]
     Sharpness(f64),
+    /// The threshold of a Softplus is out of its range.
+    #[error("the threshold of a Softplus must be at least 1, but is {0:?}")]
+    Threshold(f64),
     /// The number of parameters does not fit the shape.
     #[error("a network of this shape has {expected} parameters, but {found} were given")]
     ParameterCount {

@@ -32,6 +32,7 @@ mod jet;
 mod kernel;
 mod loss;
 mod mlp;
+mod state_dict;
 
 pub use activation::{Activation, Softplus};
 pub use adam::Adam;
@@ -42,3 +43,4 @@ pub use jet::{Derivatives, SecondOrder, TensorJet};
 pub use kernel::InstructionSet;
 pub use loss::Scalar;
 pub use mlp::{Backend, Gradient, Mlp, MlpShape};
+pub use state_dict::StateDict;
