@@ -175,7 +175,7 @@ impl Target for GaussianMixture {
         }
     }
 
-    fn density(&self, x: &[f64]) -> f64 {
-        self.log_density(x).exp()
+    fn density(&self, x: &[f64]) -> Option<f64> {
+        Some(self.log_density(x).exp())
     }
 }

@@ -35,5 +35,7 @@ pub use real::Real;
 pub use score::{BatchError, Jet, Potential, Score};
 pub use sde::{Diffusion, Marginal, Prior, Sde, SdeError};
 pub use stream::{Purpose, StreamRng, Streams};
-pub use target::{Checkerboard, Rings, Target, TargetName, sample_target};
+pub use target::{
+    Checkerboard, Empirical, EmpiricalError, Rings, Target, TargetName, sample_target,
+};
 pub use time_grid::{GridRule, TimeGrid, TimeGridError};

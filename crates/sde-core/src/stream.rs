@@ -28,6 +28,8 @@ pub enum Purpose {
     Floor = 6,
     /// Points at which a finished model is evaluated.
     Evaluation = 7,
+    /// Resampling of what was measured.
+    Bootstrap = 8,
 }
 
 /// All the random numbers that one master seed stands for: a stream for each

@@ -93,6 +93,12 @@ impl GridRule {
     /// The grid of Deveney et al. (2025): 790 steps of `T/800`, then 100 of `T/8000`.
     pub const PAPER: Self = Self::TwoLevel { coarse: 790, fine: 100 };
 
+    /// The grid of the paper with another number of steps, at least 2, in the same proportion.
+    pub fn paper_with(steps: usize) -> Self {
+        let fine = ((steps as f64 * 100.0 / 890.0).round() as usize).max(1);
+        Self::TwoLevel { coarse: steps.saturating_sub(fine).max(1), fine }
+    }
+
     /// The number of steps, each of which costs a first-order solver one evaluation of the score.
     pub fn steps(&self) -> usize {
         match *self {

@@ -36,13 +36,13 @@ impl Target for Checkerboard {
         }
     }
 
-    fn density(&self, x: &[f64]) -> f64 {
+    fn density(&self, x: &[f64]) -> Option<f64> {
         let inside = SQUARES.iter().any(|square| {
             x.iter().zip(square).all(|(x, shift)| {
                 let low = CORNER + SHIFT * shift;
                 (low..low + SIDE).contains(x)
             })
         });
-        if inside { 1.0 / (SQUARES.len() as f64 * SIDE * SIDE) } else { 0.0 }
+        Some(if inside { 1.0 / (SQUARES.len() as f64 * SIDE * SIDE) } else { 0.0 })
     }
 }

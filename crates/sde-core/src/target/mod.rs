@@ -1,4 +1,5 @@
 mod checkerboard;
+mod empirical;
 mod rings;
 
 use ndarray::{Array2, Axis};
@@ -6,6 +7,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 pub use checkerboard::Checkerboard;
+pub use empirical::{Empirical, EmpiricalError};
 pub use rings::Rings;
 
 use crate::{GaussianMixture, Purpose, Real, StreamRng, Streams};
@@ -18,8 +20,8 @@ pub trait Target: Send + Sync {
     /// Draws one point into `point`, which has `d` entries, independently of all others.
     fn draw(&self, rng: &mut StreamRng, point: &mut [f64]);
 
-    /// The exact density `p_0(x)` at a point of `d` entries.
-    fn density(&self, x: &[f64]) -> f64;
+    /// The exact density `p_0(x)` at a point of `d` entries; `None` if the law has none that is known.
+    fn density(&self, x: &[f64]) -> Option<f64>;
 }
 
 /// Points per stream of [`sample_target`]; part of what a seed means.

@@ -42,13 +42,13 @@ impl Target for Rings {
 
     /// `p(x) = (q(r) + q(−r)) / (2π r)` with `r = |x|` and `q` the density of `R`; a negative radius
     /// is the point opposite. Infinite at the origin.
-    fn density(&self, x: &[f64]) -> f64 {
+    fn density(&self, x: &[f64]) -> Option<f64> {
         let r = x[0].hypot(x[1]);
         let q = |r: f64| {
             let sum: f64 =
                 self.radii.iter().map(|m| (-0.5 * ((r - m) / self.std).powi(2)).exp()).sum();
             sum / (self.radii.len() as f64 * self.std * (2.0 * PI).sqrt())
         };
-        (q(r) + q(-r)) / (2.0 * PI * r)
+        Some((q(r) + q(-r)) / (2.0 * PI * r))
     }
 }
