@@ -99,6 +99,15 @@ impl Histogram {
             }
         }
         let mass = Array2::from_shape_fn((nodes, nodes), |(j, i)| counts[j * nodes + i] as f64);
+        Self::from_counts(grid, mass, outside)
+    }
+
+    /// Counts of points on the grid, `[n, n]`, and outside the box.
+    pub(crate) fn from_counts(
+        grid: SquareGrid,
+        mass: Array2<f64>,
+        outside: u64,
+    ) -> Result<Self, HistogramError> {
         Self::with_total(Self { grid, mass, outside })
     }
 

@@ -3,6 +3,7 @@
 //! A [`Histogram`] counts points of the plane at the nearest nodes of a [`SquareGrid`] (or takes
 //! masses as they are); [`squared_w2`] is the optimum of the transport problem between two of
 //! them, solved in integers and returned only with a verified certificate of optimality.
+//! [`Histogram::resample`] and [`bootstrap_interval`] say how far chance alone would move it.
 //!
 //! ```
 //! use fokker_metrics::{Histogram, SquareGrid, squared_w2};
@@ -18,10 +19,12 @@
 
 mod grid;
 mod histogram;
+mod resample;
 mod transport;
 
 pub use grid::{GridError, SquareGrid};
 pub use histogram::{Histogram, HistogramError};
+pub use resample::bootstrap_interval;
 pub use transport::{
     CertificateError, ExactTransport, LARGEST_GRID, Layer, TransportError, squared_w2,
 };
