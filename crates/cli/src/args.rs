@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use fokker_experiment::Method;
+use fokker_experiment::{Method, Precision, TargetSource};
 
 use crate::report::Failure;
 
@@ -35,8 +35,12 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  fokker init > my.ron")]
     Init,
     /// Train, sample and measure as a configuration says, and leave a run folder
+    ///
+    /// A run that was ended early, even killed, is gone on with by the same command; its results are the
+    /// same to the bit
     #[command(
-        after_help = "Example:\n  fokker run experiments/quick.ron --seed 3 --out runs/third"
+        after_help = "Examples:\n  fokker run experiments/quick.ron --seed 3 --out runs/third\n  \
+                      fokker run experiments/paper.ron --cell circles_w0.1"
     )]
     Run {
         /// The configuration, a RON file
@@ -44,9 +48,18 @@ pub(crate) enum Command {
         /// The run folder; runs/NAME-SEED if not given
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+        /// Only this cell, a target and a weight such as circles_w0.1
+        #[arg(long, value_name = "CELL")]
+        cell: Option<String>,
         /// Replace a finished run
         #[arg(long)]
         force: bool,
+    },
+    /// Draw the figures of a run folder and print its tables, also of an unfinished run
+    #[command(after_help = "Example:\n  fokker report runs/quick-0")]
+    Report {
+        /// The run folder
+        folder: PathBuf,
     },
     /// Sample a trained network
     #[command(
@@ -62,10 +75,85 @@ pub(crate) enum Command {
         #[arg(long)]
         method: MethodName,
         /// The number of points
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+        #[arg(long, value_name = "N", value_parser = count())]
         n: u32,
         /// The file to write, .npy
         #[arg(long, value_name = "FILE.npy")]
+        out: PathBuf,
+    },
+    /// Sample trained networks both ways, and measure the gap between the two and the truth
+    #[command(
+        after_help = "Distances are W2², exact, between histograms on 64 × 64 nodes over the box, each with \
+                      a 95 % interval by the bootstrap and the noise floor. A target is checkerboard, \
+                      circles, ring or mixture, or a file of points [m, 2], .npy or .csv. The steps are \
+                      those of the paper, 790 of T/800 and 100 of T/8000, or as many as --nfe says in the \
+                      same proportion.\n\nExample:\n  \
+                      fokker gap runs/quick-0/checkpoints/*.safetensors --target checkerboard --n 100000 \
+                      --figure gap.png"
+    )]
+    Gap {
+        /// The checkpoints, .safetensors files
+        #[arg(required = true)]
+        models: Vec<PathBuf>,
+        /// What they were trained to sample: a name, or a file of points
+        #[arg(long, value_name = "NAME|FILE")]
+        target: TargetSource,
+        /// The number of points of each sampler, and of a target known by name
+        #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = count())]
+        n: u32,
+        /// Evaluations of the score for each point: the number of steps
+        #[arg(long, value_name = "N", default_value_t = 890, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+        nfe: u32,
+        /// Draw the densities, .png or .svg
+        #[arg(long, value_name = "FILE")]
+        figure: Option<PathBuf>,
+        #[command(flatten)]
+        means: Means,
+        /// Replicates of the bootstrap
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(10..=10_000))]
+        bootstrap: u32,
+    },
+    /// Measure the Fokker–Planck residual of a trained network, or write its values at given points
+    #[command(
+        after_help = "Means are of ε², over t uniform in (t-min, T) and x uniform in the box, and by bands of \
+                      time; with a target also along the law of the forward process.\n\n\
+                      With --at, the columns t,x,y (in two dimensions; t,x1,x2,… in others) are read, and \
+                      t,x,y,phi,phi_t,phi_x,phi_y,laplacian,residual are written, with 17 digits.\n\n\
+                      Examples:\n  fokker residual model.safetensors --target circles\n  \
+                      fokker residual model.safetensors --at points.csv --out values.csv --precision f64"
+    )]
+    Residual {
+        /// The checkpoint, a .safetensors file
+        model: PathBuf,
+        /// The target whose diffused law is followed: a name, or a file of points
+        #[arg(long, value_name = "NAME|FILE", conflicts_with = "at")]
+        target: Option<TargetSource>,
+        /// A CSV file of points: write the values there instead of means
+        #[arg(long, value_name = "POINTS.csv", requires = "out", conflicts_with_all = ["t_min", "extent", "points"])]
+        at: Option<PathBuf>,
+        /// The CSV file to write the values to
+        #[arg(long, value_name = "VALUES.csv", requires = "at")]
+        out: Option<PathBuf>,
+        /// In single precision by the fused kernels, or in double
+        #[arg(long, default_value = "f32")]
+        precision: PrecisionName,
+        #[command(flatten)]
+        means: Means,
+    },
+    /// Make a checkpoint of a network trained in PyTorch
+    #[command(after_help = "In PyTorch:\n  from safetensors.torch import save_file\n  \
+                      save_file(net.state_dict(), \"net.safetensors\")\n\n\
+                      The description names the inputs, the layers in order, the activation and the diffusion; \
+                      experiments/reference-network.ron is one, with comments.\n\nExample:\n  \
+                      fokker import net.safetensors --network net.ron --out model.safetensors")]
+    Import {
+        /// The state dict, a .safetensors file
+        state_dict: PathBuf,
+        /// What the state dict does not say, a RON file
+        #[arg(long, value_name = "NET.ron")]
+        network: PathBuf,
+        /// The checkpoint to write
+        #[arg(long, value_name = "MODEL.safetensors")]
         out: PathBuf,
     },
     /// Measure the exact Wasserstein-2 distance between two histograms or two point sets
@@ -86,6 +174,40 @@ pub(crate) enum Command {
         #[arg(long, value_name = "L", default_value_t = 3.5, value_parser = extent)]
         extent: f64,
     },
+}
+
+/// What means of the residual are taken over.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Means {
+    /// Half the side L of the box
+    #[arg(long, value_name = "L", default_value_t = 3.5, value_parser = extent)]
+    pub(crate) extent: f64,
+    /// The first time of the residual
+    #[arg(long, value_name = "T", default_value_t = 1e-5, value_parser = extent)]
+    pub(crate) t_min: f64,
+    /// Points of each mean over the network
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = count())]
+    pub(crate) points: u32,
+}
+
+fn count() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=100_000_000)
+}
+
+/// The names of the precisions on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum PrecisionName {
+    F32,
+    F64,
+}
+
+impl From<PrecisionName> for Precision {
+    fn from(name: PrecisionName) -> Self {
+        match name {
+            PrecisionName::F32 => Self::Single,
+            PrecisionName::F64 => Self::Double,
+        }
+    }
 }
 
 /// The names of the two samplers on the command line.
@@ -113,9 +235,14 @@ fn extent(text: &str) -> Result<f64, String> {
 }
 
 impl Arguments {
-    /// Whether the command draws random numbers and works on many threads, for a while.
-    pub(crate) fn works(&self) -> bool {
-        matches!(self.command, Command::Run { .. } | Command::Sample { .. })
+    /// Whether the command works for long, and looks at signals meanwhile.
+    pub(crate) fn listens(&self) -> bool {
+        matches!(self.command, Command::Run { .. } | Command::Sample { .. } | Command::Gap { .. })
+    }
+
+    /// Whether the command draws random numbers and works on many threads.
+    fn draws(&self) -> bool {
+        self.listens() || matches!(self.command, Command::Residual { at: None, .. })
     }
 
     /// Refuses an option that the command would not look at.
@@ -123,13 +250,18 @@ impl Arguments {
         let command = match self.command {
             Command::Init => "init",
             Command::Run { .. } => "run",
+            Command::Report { .. } => "report",
+            Command::Gap { .. } => "gap",
+            Command::Residual { at: None, .. } => "residual",
+            Command::Residual { .. } => "residual --at",
+            Command::Import { .. } => "import",
             Command::Sample { .. } => "sample",
             Command::W2 { .. } => "w2",
         };
         let unused = [
-            ("--seed", self.seed.is_some() && !self.works()),
-            ("--threads", self.threads.is_some() && !self.works()),
-            ("--json", self.json && matches!(self.command, Command::Init)),
+            ("--seed", self.seed.is_some() && !self.draws()),
+            ("--threads", self.threads.is_some() && !self.draws()),
+            ("--json", self.json && matches!(self.command, Command::Init | Command::Report { .. })),
         ];
         match unused.into_iter().find(|(_, unused)| *unused) {
             Some((option, _)) => Err(Failure::Option { option, command }),

@@ -7,15 +7,19 @@ mod args;
 mod interrupt;
 mod progress;
 mod report;
+mod text;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, Means};
 use clap::Parser;
-use fokker_experiment::{EXAMPLE, Error, Experiment, Method, distance, run, sample_checkpoint};
+use fokker_experiment::{
+    EXAMPLE, Error, Experiment, Method, Protocol, Sampling, Summary, distance, gap, import,
+    report as report_folder, residual_at, residual_report, run, sample_checkpoint,
+};
 use fokker_sde_core::GridRule;
 use interrupt::Interrupt;
 use progress::Follower;
@@ -28,7 +32,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     progress::set_up_log(arguments.quiet, arguments.verbose);
     // What looks at signals listens; the rest is ended by them as any program is.
-    let listening = if arguments.works() { Interrupt::listen() } else { Ok(Interrupt::default()) };
+    let listening =
+        if arguments.listens() { Interrupt::listen() } else { Ok(Interrupt::default()) };
     let interrupt = match listening {
         Ok(interrupt) => interrupt,
         Err(failure) => return failure.print(),
@@ -52,8 +57,57 @@ fn execute(arguments: &Arguments, interrupt: &Interrupt) -> Result<(), Failure> 
     let pool = pool.build().map_err(|error| Failure::Threads(error.to_string()))?;
     pool.install(|| match &arguments.command {
         Command::Init => print(EXAMPLE),
-        Command::Run { config, out, force } => {
-            run_experiment(arguments, interrupt, config, out.as_deref(), *force)
+        Command::Run { config, out, cell, force } => {
+            let out = out.as_deref();
+            run_experiment(arguments, interrupt, config, out, cell.as_deref(), *force)
+        }
+        Command::Report { folder } => print(&report_folder(folder)?),
+        Command::Gap { models, target, n, nfe, figure, means, bootstrap } => {
+            let grid = GridRule::paper_with(*nfe as usize);
+            let sampling = Sampling { particles: *n as usize, grid };
+            let mut protocol = protocol(arguments, *means);
+            protocol.sampling = sampling;
+            protocol.measurement.bootstrap = *bootstrap as usize;
+            let follower = Follower::new(interrupt, arguments.quiet);
+            let cells = gap(models, target, &protocol, figure.as_deref(), &follower)?;
+            drop(follower);
+            if arguments.json {
+                return print_line(&Summary { cells }.to_json()?);
+            }
+            print(&text::gap(&cells, &protocol))
+        }
+        Command::Residual { model, at: Some(at), out: Some(out), precision, .. } => {
+            let points = residual_at(model, at, out, (*precision).into())?;
+            if arguments.json {
+                return print_json(&serde_json::json!({
+                    "out": out.display().to_string(), "points": points,
+                }));
+            }
+            tracing::info!("{points} points: {}", out.display());
+            Ok(())
+        }
+        Command::Residual { model, target, precision, means, .. } => {
+            let protocol = protocol(arguments, *means);
+            let target = target.as_ref();
+            let report = residual_report(model, target, &protocol, (*precision).into())?;
+            if arguments.json {
+                return print_json(&report);
+            }
+            print(&text::residual(&report, &protocol))
+        }
+        Command::Import { state_dict, network, out } => {
+            let found = import(state_dict, network, out)?;
+            if arguments.json {
+                return print_json(&found);
+            }
+            tracing::info!(
+                "{} parameters, {} dimensions, hidden layers {:?}: {}",
+                found.parameters,
+                found.dim,
+                found.hidden,
+                out.display()
+            );
+            Ok(())
         }
         Command::Sample { checkpoint, method, n, out } => {
             let clock = Instant::now();
@@ -79,7 +133,7 @@ fn execute(arguments: &Arguments, interrupt: &Interrupt) -> Result<(), Failure> 
             if arguments.json {
                 return print_json(&found);
             }
-            print(&report::distance_text(&found))
+            print(&text::distance(&found))
         }
     })
 }
@@ -89,20 +143,36 @@ fn run_experiment(
     interrupt: &Interrupt,
     config: &Path,
     out: Option<&Path>,
+    cell: Option<&str>,
     force: bool,
 ) -> Result<(), Failure> {
     let mut experiment = Experiment::load(config)?;
     experiment.seed = arguments.seed.unwrap_or(experiment.seed);
     let out = out.map_or_else(|| default_folder(config, experiment.seed), Path::to_owned);
     let follower = Follower::new(interrupt, arguments.quiet);
-    let summary = run(&experiment, &out, force, &follower)?;
+    let cell = cell.map(|stem| experiment.cell(stem)).transpose()?;
+    let summary = run(&experiment, &out, cell, force, &follower)?;
     drop(follower);
+    let (finished, all) = (summary.cells.len(), experiment.cells().len());
+    if finished < all {
+        tracing::info!("{finished} of {all} cells are finished");
+    }
     tracing::info!("results: {}", out.display());
     if arguments.json {
         print_line(&summary.to_json()?)
     } else {
         print(&summary.table(&experiment))
     }
+}
+
+/// What the options of a command say of how models are measured.
+fn protocol(arguments: &Arguments, means: Means) -> Protocol {
+    let mut protocol = Protocol { seed: arguments.seed.unwrap_or(0), ..Protocol::default() };
+    protocol.measurement.extent = means.extent;
+    protocol.measurement.residual_points = means.points as usize;
+    protocol.collocation.extent = means.extent;
+    protocol.collocation.t_min = means.t_min;
+    protocol
 }
 
 /// `runs/NAME-SEED` for the configuration file `NAME.ron`.

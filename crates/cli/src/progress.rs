@@ -2,7 +2,7 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use fokker_experiment::{Event, Progress};
+use fokker_experiment::{Cell, Event, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use tracing::Level;
 
@@ -88,7 +88,7 @@ impl Progress for Follower<'_> {
     fn on(&self, event: Event<'_>) {
         match event {
             Event::Trained { cell, step, steps, losses } => {
-                let name = format!("{} w_R = {}: training", cell.target, cell.w_r);
+                let name = format!("{cell}: training");
                 let residual = losses.residual.unwrap_or(f64::NAN);
                 let detail = format!("loss {:<8.3} residual {residual:<9.2e}", losses.total);
                 self.advance(&name, step, steps, "steps", &detail);
@@ -97,18 +97,14 @@ impl Progress for Follower<'_> {
                 let name = format!("sampling by the {}", method.as_str().to_uppercase());
                 self.advance(&name, done, particles, "particles", "");
             }
-            Event::Measuring { cell } => {
-                tracing::debug!("{} w_R = {}: measuring", cell.target, cell.w_r);
-            }
-            Event::Finished { cell } => self.bar.suspend(|| {
+            Event::Measuring { name } => tracing::debug!("{name}: measuring"),
+            Event::Finished { name, cell: Cell { distances, .. } } => self.bar.suspend(|| {
                 tracing::info!(
-                    "{} w_R = {}: W2² ODE–truth {:.4}, SDE–truth {:.4}, ODE–SDE {:.4} (floor {:.4})",
-                    cell.id.target,
-                    cell.id.w_r,
-                    cell.w2sq_ode_truth,
-                    cell.w2sq_sde_truth,
-                    cell.w2sq_ode_sde,
-                    cell.floor,
+                    "{name}: W2² ODE–truth {:.4}, SDE–truth {:.4}, ODE–SDE {:.4} (floor {:.4})",
+                    distances.w2sq_ode_truth,
+                    distances.w2sq_sde_truth,
+                    distances.w2sq_ode_sde,
+                    distances.floor,
                 );
             }),
         }

@@ -1,8 +1,7 @@
-use std::fmt::Write;
 use std::io;
 use std::process::ExitCode;
 
-use fokker_experiment::{Distance, Error, Input};
+use fokker_experiment::Error;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
 /// Why the program ends without success.
@@ -78,20 +77,4 @@ impl Diagnostic for Pointed {
         let (_, offset) = self.source.as_ref()?;
         Some(Box::new(std::iter::once(LabeledSpan::at_offset(*offset, "here"))))
     }
-}
-
-/// The result of `fokker w2` for people.
-pub(crate) fn distance_text(found: &Distance) -> String {
-    let Distance { w2sq, w2, extent, nodes, mass, outside, .. } = found;
-    let mut text = format!(
-        "W2² = {w2sq:.10}\nW2  = {w2:.10}\nexact, on {nodes} × {nodes} nodes over ±{extent}\n"
-    );
-    if found.input == Input::Points {
-        let _ = writeln!(
-            text,
-            "points inside the box: {} and {}; outside, and in no distance: {} and {}",
-            mass[0], mass[1], outside[0], outside[1]
-        );
-    }
-    text
 }

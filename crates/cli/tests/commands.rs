@@ -5,10 +5,9 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{TINY, fail, succeed};
+use common::{TINY, fail, files, fingerprint, succeed};
 use ndarray::{Array1, Array2};
 use ndarray_npy::{read_npy, write_npy};
 use serde_json::Value;
@@ -17,50 +16,6 @@ fn folder_with_tiny() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tiny.ron"), TINY).unwrap();
     folder
-}
-
-/// Every file of a folder and its subfolders, sorted.
-fn files(folder: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if path.is_dir() {
-            found.extend(files(&path).into_iter().map(|file| format!("{name}/{file}")));
-        } else {
-            found.push(name);
-        }
-    }
-    found.sort();
-    found
-}
-
-/// What of a run must not depend on when and with how many threads it ran: all but the seconds.
-fn fingerprint(run: &Path) -> Vec<(String, Vec<u8>)> {
-    let without_seconds = |text: &str| {
-        let mut value: Value = serde_json::from_str(text).unwrap();
-        let mut cells: Vec<&mut Value> = match value.get_mut("cells") {
-            Some(cells) => cells.as_array_mut().unwrap().iter_mut().collect(),
-            None => vec![&mut value],
-        };
-        for cell in &mut cells {
-            let object = cell.as_object_mut().unwrap();
-            object.retain(|name, _| !name.contains("seconds"));
-        }
-        value.to_string().into_bytes()
-    };
-    let content = |name: &String| {
-        let bytes = fs::read(run.join(name)).unwrap();
-        let text = || String::from_utf8(bytes.clone()).unwrap();
-        match name.rsplit('.').next().unwrap() {
-            "json" => without_seconds(&text()),
-            "jsonl" => text().lines().flat_map(without_seconds).collect(),
-            "npy" | "safetensors" | "ron" => bytes,
-            // Captions hold distances alone, but pictures are not compared to the bit.
-            _ => Vec::new(),
-        }
-    };
-    files(run).into_iter().map(|name| (name.clone(), content(&name))).collect()
 }
 
 #[test]
@@ -75,14 +30,22 @@ fn a_run_leaves_its_folder_and_prints_its_table() {
     assert_eq!(
         files(&folder.path().join("out")),
         [
+            "cells/mixture_w0.5.json",
+            "cells/mixture_w0.json",
             "checkpoints/mixture_w0.5.safetensors",
             "checkpoints/mixture_w0.safetensors",
             "config.ron",
             "figures/densities.png",
             "figures/densities.svg",
+            "figures/dsm.png",
+            "figures/dsm.svg",
+            "figures/gap.png",
+            "figures/gap.svg",
             "figures/training.png",
             "figures/training.svg",
+            "lock",
             "metrics.jsonl",
+            "report.html",
             "samples/mixture_truth.npy",
             "samples/mixture_w0.5_ode.npy",
             "samples/mixture_w0.5_sde.npy",
@@ -101,6 +64,10 @@ fn a_run_leaves_its_folder_and_prints_its_table() {
         );
         for field in [
             "floor",
+            "floor_ode_sde",
+            "dsm",
+            "dsm_se",
+            "marginal_residual_sq",
             "w2sq_ode_truth",
             "w2sq_sde_truth",
             "w2sq_ode_sde",
@@ -110,6 +77,13 @@ fn a_run_leaves_its_folder_and_prints_its_table() {
         ] {
             assert!(cell[field].as_f64().unwrap() > 0.0, "{field} of {cell}");
         }
+        for field in ["w2sq_ode_truth_ci", "w2sq_sde_truth_ci", "w2sq_ode_sde_ci"] {
+            let [low, high] = [0, 1].map(|k| cell[field][k].as_f64().unwrap());
+            assert!(low < high, "{field} of {cell}");
+        }
+        assert_eq!(cell["residual_bands"].as_array().unwrap().len(), 4);
+        let one = fs::read(at(&format!("cells/mixture_w{w_r}.json"))).unwrap();
+        assert_eq!(&serde_json::from_slice::<Value>(&one).unwrap(), cell);
     }
     // Steps 1 and 11, and the last, of each of the two cells.
     let metrics = fs::read_to_string(at("metrics.jsonl")).unwrap();
@@ -189,7 +163,7 @@ fn the_example_is_a_configuration() {
     // From T = 10 the score of an untrained network loses every particle.
     fs::write(folder.path().join("lost.ron"), shortened("horizon: 10.0")).unwrap();
     let message = fail(folder.path(), 1, &["run", "lost.ron", "-q"]);
-    assert!(message.contains("checkerboard w_R = 0: none of the sde samples"), "{message}");
+    assert!(message.contains("checkerboard, w_R = 0: none of the sde samples"), "{message}");
 }
 
 #[test]
@@ -276,9 +250,9 @@ fn w2_measures_histograms_and_points() {
 #[test]
 fn every_command_has_help_with_an_example() {
     let folder = tempfile::tempdir().unwrap();
-    for command in ["init", "run", "sample", "w2"] {
+    for command in ["init", "run", "report", "sample", "gap", "residual", "import", "w2"] {
         let help = succeed(folder.path(), &[command, "--help"]);
-        assert!(help.contains("Example:") && help.contains(&format!("fokker {command}")), "{help}");
+        assert!(help.contains("Example") && help.contains(&format!("fokker {command}")), "{help}");
     }
 }
 

@@ -152,7 +152,7 @@ fn samples_go_to_a_file_in_a_folder_that_exists() {
     };
     assert!(sample("none/x.npy").contains("the folder none does not exist"));
     assert!(sample("out").contains("out: is a folder"));
-    assert!(sample(checkpoint).contains("is the checkpoint itself"));
+    assert!(sample(checkpoint).contains("is a file that this command reads"));
     if cfg!(unix) {
         assert!(sample("/dev/null").contains("is not a regular file"));
     }

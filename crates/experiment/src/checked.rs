@@ -22,6 +22,10 @@ pub(crate) fn nodes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize,
     check(deserializer, "must be between 2 and 1024", |n| (2..=1024).contains(n))
 }
 
+pub(crate) fn replicates<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    check(deserializer, "must be between 10 and 10000", |n| (10..=10_000).contains(n))
+}
+
 /// Lengths and learning rates: what single precision can hold, with room for squares.
 pub(crate) fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     check(deserializer, "must be between 1e-9 and 1e9", |x: &f64| (1e-9..=1e9).contains(x))

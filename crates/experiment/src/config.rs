@@ -1,12 +1,12 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fokker_fp_residual::{CollocationBox, TimeLaw};
 use fokker_score_net::{Activation, Backend, MlpShape};
 use fokker_sde_core::{Diffusion, GridRule, Sde, TargetName};
-use ron::error::Position;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, checked};
+use crate::ron_file::{self, ConfigError};
+use crate::{CellId, Error, Protocol, checked};
 
 /// The experiment that `fokker init` prints: `experiments/quick.ron`, comments and all.
 pub const EXAMPLE: &str = include_str!("../../../experiments/quick.ron");
@@ -75,6 +75,31 @@ pub struct Training {
     pub stages: Vec<Stage>,
 }
 
+impl Training {
+    /// The number of the stage that a step, from 0, belongs to, and the steps of it before. The last
+    /// stage goes on for ever.
+    fn place(&self, step: usize) -> (usize, usize) {
+        let mut into = step;
+        for (index, stage) in self.stages.iter().enumerate() {
+            if into < stage.steps || index + 1 == self.stages.len() {
+                return (index, into);
+            }
+            into -= stage.steps;
+        }
+        (0, step)
+    }
+
+    /// The stage that a step, from 0, belongs to.
+    pub(crate) fn stage_of(&self, step: usize) -> Stage {
+        self.stages[self.place(step).0]
+    }
+
+    /// The steps of its stage that are done before a step, from 0.
+    pub(crate) fn steps_into_stage(&self, step: usize) -> usize {
+        self.place(step).1
+    }
+}
+
 /// Some training steps at one learning rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,92 +140,23 @@ pub struct Measurement {
     /// Half the side `L` of the box; the nodes are `linspace(−L, L)`.
     #[serde(deserialize_with = "checked::positive")]
     pub extent: f64,
-    /// Points of the box at which the finished network's `mean ε²` is taken.
+    /// Points of each mean over a finished network: of `ε²` over the box, along the forward process and
+    /// by bands of time, and of the denoising score matching loss.
     #[serde(deserialize_with = "checked::count")]
     pub residual_points: usize,
+    /// Replicates of the bootstrap behind the interval of each distance; 100 if not given.
+    #[serde(default = "bootstrap", deserialize_with = "checked::replicates")]
+    pub bootstrap: usize,
+}
+
+fn bootstrap() -> usize {
+    Measurement::default().bootstrap
 }
 
 impl Default for Measurement {
     fn default() -> Self {
-        Self { nodes: 64, extent: 3.5, residual_points: 100_000 }
+        Self { nodes: 64, extent: 3.5, residual_points: 100_000, bootstrap: 100 }
     }
-}
-
-/// Why a configuration was refused: the place in the file, the field, and the reason.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}:{line}:{column}: {}{reason}", .path.display(), named(.field))]
-pub struct ConfigError {
-    /// The file.
-    pub path: PathBuf,
-    /// Its text.
-    pub text: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// The column, from 1.
-    pub column: usize,
-    /// The field, such as `training.stages[0].steps`; empty if the file has no fields at all.
-    pub field: String,
-    /// What is wrong.
-    pub reason: String,
-}
-
-fn named(field: &str) -> String {
-    if field.is_empty() { String::new() } else { format!("field `{field}`: ") }
-}
-
-impl ConfigError {
-    /// The byte of the text that the error points to.
-    pub fn offset(&self) -> usize {
-        let before: usize =
-            self.text.split_inclusive('\n').take(self.line.saturating_sub(1)).map(str::len).sum();
-        let line = self.text[before..].split('\n').next().unwrap_or_default();
-        let within: usize =
-            line.chars().take(self.column.saturating_sub(1)).map(char::len_utf8).sum();
-        before + within
-    }
-}
-
-/// How this crate reads and writes RON: a variant may hold the fields of its struct directly.
-fn options() -> ron::Options {
-    let extensions = ron::extensions::Extensions::UNWRAP_VARIANT_NEWTYPES;
-    ron::Options::default().with_default_extension(extensions)
-}
-
-/// Where a field stands in a text that has been read without error: after each of its parents in
-/// turn, outside comments.
-fn locate(text: &str, path: &[&str]) -> Position {
-    let mut rest = path.iter().peekable();
-    for (index, line) in text.lines().enumerate() {
-        let code = line.split("//").next().unwrap_or_default();
-        let mut from = 0;
-        while let Some(name) = rest.peek() {
-            let Some(found) = code[from..].find(&format!("{name}:")) else { break };
-            rest.next();
-            if rest.peek().is_none() {
-                let col = code[..from + found].chars().count() + 1;
-                return Position { line: index + 1, col };
-            }
-            from += found;
-        }
-    }
-    Position { line: 1, col: 1 }
-}
-
-/// The last field whose name stands before a position.
-fn field_before(text: &str, position: Position) -> Option<String> {
-    let lines = text.lines().take(position.line).enumerate();
-    let before: Vec<String> = lines
-        .map(|(index, line)| {
-            let end = if index + 1 == position.line { position.col } else { usize::MAX };
-            line.chars().take(end).collect::<String>()
-        })
-        .collect();
-    before.iter().rev().find_map(|line| {
-        let code = line.split("//").next()?;
-        let name = code.rsplit_once(':')?.0;
-        let start = name.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
-        (start < name.len()).then(|| name[start..].to_owned())
-    })
 }
 
 impl Experiment {
@@ -209,9 +165,7 @@ impl Experiment {
     /// # Errors
     /// If the file cannot be read or is not a valid configuration.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        Ok(Self::parse(path, text)?)
+        Ok(Self::parse(path, ron_file::load(path)?)?)
     }
 
     /// Reads an experiment from the text of the file `path`.
@@ -219,58 +173,16 @@ impl Experiment {
     /// # Errors
     /// If the text is not a valid configuration: names line, column and field.
     pub fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
-        let fail = |position: Position, field: String, reason: String| ConfigError {
-            path: path.to_owned(),
-            text: text.clone(),
-            line: position.line,
-            column: position.col,
-            field,
-            reason,
-        };
-        let spanned = |error: ron::error::SpannedError, field: String| {
-            let at = error.span.start;
-            // Where the reader stumbled between two fields it names none: the one it came from.
-            let (parent, lost) = match field.strip_suffix('?') {
-                Some(parent) => (parent.trim_end_matches('.'), true),
-                None => (field.as_str(), false),
-            };
-            let child = match &error.code {
-                ron::Error::MissingStructField { field, .. }
-                | ron::Error::DuplicateStructField { field, .. } => Some((*field).to_owned()),
-                _ if lost => field_before(&text, at),
-                _ => None,
-            };
-            let path: Vec<&str> = [parent, child.as_deref().unwrap_or("")]
-                .into_iter()
-                .filter(|s| !s.is_empty())
-                .collect();
-            let reason = match error.code {
-                ron::Error::MissingStructField { .. } => "is missing".to_owned(),
-                ron::Error::DuplicateStructField { .. } => "is given twice".to_owned(),
-                other => other.to_string(),
-            };
-            fail(at, path.join("."), reason)
-        };
-        let mut deserializer = ron::Deserializer::from_str_with_options(&text, &options())
-            .map_err(|error| spanned(error, String::new()))?;
-        let experiment: Self =
-            serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-                let field = error.path().to_string();
-                let field = if field == "." { String::new() } else { field };
-                spanned(deserializer.span_error(error.into_inner()), field)
-            })?;
-        deserializer
-            .end()
-            .map_err(|error| spanned(deserializer.span_error(error), String::new()))?;
+        let experiment: Self = ron_file::parse(path, &text)?;
         let horizon = experiment.diffusion.horizon();
         let training = &experiment.training;
         for (part, t_min) in
             [("times", training.times.t_min), ("collocation", training.collocation.t_min)]
         {
             if t_min >= horizon {
-                let position = locate(&text, &["training", part, "t_min"]);
                 let reason = format!("must be below the horizon of the diffusion, {horizon}");
-                return Err(fail(position, format!("training.{part}.t_min"), reason));
+                let field = ["training", part, "t_min"];
+                return Err(ConfigError::in_field(path, text, &field, reason));
             }
         }
         Ok(experiment)
@@ -281,11 +193,40 @@ impl Experiment {
     /// # Errors
     /// If it cannot be written as RON.
     pub fn to_ron(&self) -> Result<String, Error> {
-        let pretty = ron::ser::PrettyConfig::new().struct_names(false);
-        let text = options()
-            .to_string_pretty(self, pretty)
-            .map_err(|error| Error::Internal(error.to_string()))?;
-        Ok(text + "\n")
+        ron_file::write(self)
+    }
+
+    /// How its models are sampled and measured.
+    pub fn protocol(&self) -> Protocol {
+        Protocol {
+            seed: self.seed,
+            sampling: self.sampling,
+            measurement: self.measurement,
+            times: self.training.times,
+            collocation: self.training.collocation,
+        }
+    }
+
+    /// Its cells, target by target and weight by weight.
+    pub fn cells(&self) -> Vec<CellId> {
+        let weights = &self.training.residual_weights;
+        let cells = self
+            .targets
+            .iter()
+            .flat_map(|&target| weights.iter().map(move |&w_r| CellId { target, w_r }));
+        cells.collect()
+    }
+
+    /// The cell whose files are named `stem`, such as `checkerboard_w0.1`.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn cell(&self, stem: &str) -> Result<CellId, Error> {
+        let cells = self.cells();
+        cells.iter().find(|id| id.stem() == stem).copied().ok_or_else(|| Error::UnknownCell {
+            name: stem.to_owned(),
+            known: cells.iter().map(CellId::stem).collect(),
+        })
     }
 
     /// All training steps of one cell.

@@ -8,7 +8,7 @@ use fokker_score_net::{CheckpointError, NetworkError};
 use fokker_sde_core::{BatchError, TimeGridError};
 
 use crate::figures::FigureError;
-use crate::{CellId, ConfigError, Method};
+use crate::{ConfigError, Method};
 
 /// Why an experiment, or a part of one, failed.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +71,17 @@ pub enum Error {
     /// The run folder holds something else.
     #[error("{} is not empty and holds no run of fokker; name another folder with --out", .0.display())]
     NotARunFolder(PathBuf),
+    /// The experiment has no such cell.
+    #[error("there is no cell `{name}`; the experiment has {}", .known.join(", "))]
+    UnknownCell {
+        /// What was asked for.
+        name: String,
+        /// The names of its cells.
+        known: Vec<String>,
+    },
+    /// No cell of the run is finished.
+    #[error("{} holds no finished cell yet", .0.display())]
+    NothingFinished(PathBuf),
     /// The time grid is impossible.
     #[error(transparent)]
     TimeGrid(#[from] TimeGridError),
@@ -89,14 +100,14 @@ pub enum Error {
     /// The samples make no histogram.
     #[error("the samples make no histogram: {0}")]
     Histogram(#[from] HistogramError),
-    /// All samples of a cell lie outside the box.
+    /// All samples of a model lie outside the box.
     #[error(
-        "{} w_R = {}: none of the {} samples lies in the box ±{extent}, so there is no distance to \
-         measure; the network may need more training", .cell.target, .cell.w_r, .method.as_str()
+        "{name}: none of the {} samples lies in the box ±{extent}, so there is no distance to measure; \
+         the network may need more training", .method.as_str()
     )]
     OutsideTheBox {
-        /// The cell.
-        cell: CellId,
+        /// The model.
+        name: String,
         /// The sampler.
         method: Method,
         /// Half the side of the box.
@@ -137,6 +148,8 @@ impl Error {
                 | Self::OtherRun(_)
                 | Self::InUse(_)
                 | Self::NotARunFolder(_)
+                | Self::UnknownCell { .. }
+                | Self::NothingFinished(_)
                 | Self::TimeGrid(_)
                 | Self::Network(NetworkError::InstructionSet { .. })
         )

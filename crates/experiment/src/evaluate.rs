@@ -1,86 +1,86 @@
 use std::time::Instant;
 
-use fokker_fp_residual::mean_squared_residual;
-use fokker_metrics::{Histogram, HistogramError, SquareGrid, squared_w2};
-use fokker_score_net::Mlp;
-use fokker_sde_core::{Purpose, Sde, Streams, Target, TargetName, sample_target};
+use fokker_metrics::{Histogram, HistogramError, SquareGrid, bootstrap_interval, squared_w2};
+use fokker_score_net::{Checkpoint, Mlp};
+use fokker_sde_core::{Purpose, Sde, StreamRng, Streams, Target, TargetName, sample_target};
 use ndarray::Array2;
-use serde::Serialize;
+use rayon::prelude::*;
 
+use crate::residual_means::ResidualMeter;
 use crate::sample::sample;
-use crate::{Error, Event, Experiment, Method, Progress};
+use crate::{
+    Cell, Distances, Error, Event, Method, Progress, Protocol, TargetSource, target_source,
+};
 
-/// Which cell of an experiment: a target and a weight of the residual.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct CellId {
-    /// The law to learn.
-    pub target: TargetName,
-    /// The weight `w_R`.
-    pub w_r: f64,
-}
+/// Draws that a noise floor is averaged over.
+const FLOOR_DRAWS: u64 = 10;
 
-impl CellId {
-    /// The stem of the cell's file names, such as `checkerboard_w0.1`.
-    pub fn stem(&self) -> String {
-        format!("{}_w{}", self.target, self.w_r)
-    }
-}
-
-/// The results of one cell. Every distance is a *squared* Wasserstein-2 distance between histograms
-/// of `n` points each, in units of the data squared.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Cell {
-    /// The target and the weight.
-    #[serde(flatten)]
-    pub id: CellId,
-    /// The number of points behind each histogram, those outside the box included.
-    pub n: usize,
-    /// The noise floor: what `W2²` is on average between two independent draws of `n` points of the
-    /// truth.
-    pub floor: f64,
-    /// `W2²` between the ODE's samples and the truth.
-    pub w2sq_ode_truth: f64,
-    /// `W2²` between the SDE's samples and the truth.
-    pub w2sq_sde_truth: f64,
-    /// `W2²` between the ODE's and the SDE's samples.
-    pub w2sq_ode_sde: f64,
-    /// The share of the ODE's samples outside the box, which no distance sees.
-    pub outside_ode: f64,
-    /// The share of the SDE's samples outside the box.
-    pub outside_sde: f64,
-    /// `mean ε²` of the network over the collocation box.
-    pub mean_residual_sq: f64,
-    /// Seconds of training.
-    pub train_seconds: f64,
-    /// Seconds of sampling, both ways together.
-    pub sample_seconds: f64,
-}
-
-/// Draws of the truth that the noise floor is averaged over, beside the one that samples are compared
-/// with.
-const FLOOR_DRAWS: u64 = 3;
+/// The level of the bootstrap intervals.
+const LEVEL: f64 = 0.95;
 
 /// What samples of one target are compared with.
 pub(crate) struct Truth {
-    pub(crate) points: Array2<f32>,
+    pub(crate) target: Box<dyn Target>,
+    /// Points of the target; none of one that is points itself.
+    pub(crate) points: Option<Array2<f32>>,
     pub(crate) histogram: Histogram,
     floor: f64,
 }
 
 impl Truth {
-    pub(crate) fn draw(experiment: &Experiment, target: &dyn Target) -> Result<Self, Error> {
-        let n = experiment.sampling.particles;
-        let streams = Streams::new(experiment.seed);
-        let draw = |purpose, index| sample_target::<f32>(target, n, streams, purpose, index);
+    /// As many points of a law known by name as a model has particles.
+    pub(crate) fn draw(protocol: &Protocol, name: TargetName) -> Result<Self, Error> {
+        let target = name.target();
+        let streams = Streams::new(protocol.seed);
+        let draw = |purpose, index| {
+            let n = protocol.sampling.particles;
+            sample_target::<f32>(target.as_ref(), n, streams, purpose, index)
+        };
         let points = draw(Purpose::Truth, 0);
-        let histogram = histogram(experiment, &points)?;
+        let histogram = histogram(protocol, &points)?;
         let mut floor = 0.0;
         for index in 0..FLOOR_DRAWS {
-            let other = self::histogram(experiment, &draw(Purpose::Floor, index))?;
+            let other = self::histogram(protocol, &draw(Purpose::Floor, index))?;
             floor += squared_w2(&histogram, &other)?.squared_w2 / FLOOR_DRAWS as f64;
         }
-        Ok(Self { points, histogram, floor })
+        Ok(Self { target, points: Some(points), histogram, floor })
     }
+
+    /// A law known by name, or all points of a file.
+    pub(crate) fn load(protocol: &Protocol, source: &TargetSource) -> Result<Self, Error> {
+        let path = match source {
+            TargetSource::Named(name) => return Self::draw(protocol, *name),
+            TargetSource::Points(path) => path,
+        };
+        let law = target_source::read_law(path)?;
+        let histogram = Histogram::from_points(square_grid(protocol)?, law.points().view());
+        let histogram = histogram
+            .map_err(|error| Error::Content { path: path.clone(), reason: error.to_string() })?;
+        let counts = [protocol.sampling.particles, point_count(&histogram) as usize];
+        let floor = noise_floor(protocol, 0, &histogram, counts)?;
+        Ok(Self { target: Box::new(law), points: None, histogram, floor })
+    }
+}
+
+/// The mean of `W2²` between draws of so many points from a histogram.
+fn noise_floor(
+    protocol: &Protocol,
+    index: u64,
+    law: &Histogram,
+    counts: [usize; 2],
+) -> Result<f64, Error> {
+    let draws = (0..FLOOR_DRAWS).into_par_iter().map(|draw| {
+        let mut rng = Streams::new(protocol.seed).rng(Purpose::Bootstrap, index, draw);
+        let [a, b] = counts.map(|n| law.resample(n as u64, &mut rng));
+        Ok(squared_w2(&a?, &b?)?.squared_w2)
+    });
+    let draws: Vec<f64> = draws.collect::<Result<_, Error>>()?;
+    Ok(draws.iter().sum::<f64>() / draws.len() as f64)
+}
+
+/// The number of points behind a histogram, inside the box and outside.
+fn point_count(histogram: &Histogram) -> u64 {
+    histogram.total() as u64 + histogram.outside()
 }
 
 /// The points of one sampler and their histogram.
@@ -89,65 +89,137 @@ pub(crate) struct Samples {
     pub(crate) histogram: Histogram,
 }
 
-/// A finished cell with what its figures and files are made of.
+/// A measured model with what its figures and files are made of.
 pub(crate) struct Evaluation {
     pub(crate) cell: Cell,
     pub(crate) sde: Samples,
     pub(crate) ode: Samples,
 }
 
-fn histogram(experiment: &Experiment, points: &Array2<f32>) -> Result<Histogram, Error> {
-    let measurement = &experiment.measurement;
-    let grid = SquareGrid::new(measurement.nodes, measurement.extent)
-        .map_err(|error| Error::Internal(error.to_string()))?;
-    Ok(Histogram::from_points(grid, points.view())?)
+fn square_grid(protocol: &Protocol) -> Result<SquareGrid, Error> {
+    let measurement = &protocol.measurement;
+    SquareGrid::new(measurement.nodes, measurement.extent)
+        .map_err(|error| Error::Internal(error.to_string()))
 }
 
-/// Samples a trained network both ways and measures everything about it.
+pub(crate) fn histogram(protocol: &Protocol, points: &Array2<f32>) -> Result<Histogram, Error> {
+    Ok(Histogram::from_points(square_grid(protocol)?, points.view())?)
+}
+
+/// Samples a trained network both ways and measures everything about it; `name` stands for it in
+/// messages. What only its maker knows of it is left open.
 pub(crate) fn evaluate(
-    experiment: &Experiment,
-    id: CellId,
-    network: &Mlp<f32>,
-    train_seconds: f64,
+    protocol: &Protocol,
+    name: &str,
+    checkpoint: &Checkpoint<f32>,
     truth: &Truth,
     progress: &dyn Progress,
 ) -> Result<Evaluation, Error> {
+    let Checkpoint { network, diffusion } = checkpoint;
     let clock = Instant::now();
-    let Experiment { seed, diffusion, sampling, training, measurement, .. } = experiment;
-    let samples = |method| {
-        let n = sampling.particles;
-        let points = sample(network, diffusion, method, sampling.grid, n, *seed, progress)?;
-        let histogram = match histogram(experiment, &points) {
-            Err(Error::Histogram(HistogramError::Empty { .. })) => {
-                let extent = measurement.extent;
-                return Err(Error::OutsideTheBox { cell: id, method, extent });
-            }
-            result => result?,
-        };
-        Ok::<_, Error>(Samples { points, histogram })
-    };
-    let (sde, ode) = (samples(Method::Sde)?, samples(Method::Ode)?);
+    let sampled = |method| sampled(protocol, name, network, diffusion, method, progress);
+    let (sde, ode) = (sampled(Method::Sde)?, sampled(Method::Ode)?);
     let sample_seconds = clock.elapsed().as_secs_f64();
-    progress.on(Event::Measuring { cell: id });
-    let mut rng = Streams::new(*seed).rng(Purpose::Evaluation, 0, 0);
-    let dim = network.shape().dim;
-    let (t, x) =
-        training.collocation.draw(measurement.residual_points, dim, diffusion.horizon(), &mut rng);
-    let outside =
-        |samples: &Samples| samples.histogram.outside() as f64 / sampling.particles as f64;
-    let w2sq = |a: &Histogram, b: &Histogram| Ok::<_, Error>(squared_w2(a, b)?.squared_w2);
+    progress.on(Event::Measuring { name });
+    let meter = ResidualMeter {
+        potential: network,
+        sde: diffusion,
+        target: Some(truth.target.as_ref()),
+        protocol,
+    };
+    let dsm = meter.denoising_loss(truth.target.as_ref())?;
     let cell = Cell {
-        id,
-        n: sampling.particles,
-        floor: truth.floor,
-        w2sq_ode_truth: w2sq(&ode.histogram, &truth.histogram)?,
-        w2sq_sde_truth: w2sq(&sde.histogram, &truth.histogram)?,
-        w2sq_ode_sde: w2sq(&ode.histogram, &sde.histogram)?,
-        outside_ode: outside(&ode),
-        outside_sde: outside(&sde),
-        mean_residual_sq: mean_squared_residual(network, diffusion, t.view(), x.view())?,
-        train_seconds,
+        model: String::new(),
+        target: String::new(),
+        w_r: None,
+        distances: distances(protocol, &ode.histogram, &sde.histogram, truth, progress)?,
+        residual: meter.residual_means()?,
+        dsm: dsm.mean,
+        dsm_se: dsm.standard_error,
+        train_seconds: None,
         sample_seconds,
     };
     Ok(Evaluation { cell, sde, ode })
+}
+
+fn sampled(
+    protocol: &Protocol,
+    name: &str,
+    network: &Mlp<f32>,
+    sde: &dyn Sde,
+    method: Method,
+    progress: &dyn Progress,
+) -> Result<Samples, Error> {
+    let sampling = &protocol.sampling;
+    let (grid, n) = (sampling.grid, sampling.particles);
+    let points = sample(network, sde, method, grid, n, protocol.seed, progress)?;
+    match histogram(protocol, &points) {
+        Err(Error::Histogram(HistogramError::Empty { .. })) => {
+            let (name, extent) = (name.to_owned(), protocol.measurement.extent);
+            Err(Error::OutsideTheBox { name, method, extent })
+        }
+        result => Ok(Samples { points, histogram: result? }),
+    }
+}
+
+fn distances(
+    protocol: &Protocol,
+    ode: &Histogram,
+    sde: &Histogram,
+    truth: &Truth,
+    progress: &dyn Progress,
+) -> Result<Distances, Error> {
+    let n = protocol.sampling.particles;
+    let outside = |samples: &Histogram| samples.outside() as f64 / n as f64;
+    let pairs = [(ode, &truth.histogram), (sde, &truth.histogram), (ode, sde)];
+    let [ode_truth, sde_truth, ode_sde] = intervals(protocol, pairs, progress)?;
+    Ok(Distances {
+        n,
+        n_truth: point_count(&truth.histogram) as usize,
+        floor: truth.floor,
+        floor_ode_sde: noise_floor(protocol, 1, sde, [n, n])?,
+        w2sq_ode_truth: ode_truth.0,
+        w2sq_ode_truth_ci: ode_truth.1,
+        w2sq_sde_truth: sde_truth.0,
+        w2sq_sde_truth_ci: sde_truth.1,
+        w2sq_ode_sde: ode_sde.0,
+        w2sq_ode_sde_ci: ode_sde.1,
+        outside_ode: outside(ode),
+        outside_sde: outside(sde),
+    })
+}
+
+/// `W2²` between the histograms of each pair, with its bootstrap interval.
+fn intervals<const N: usize>(
+    protocol: &Protocol,
+    pairs: [(&Histogram, &Histogram); N],
+    progress: &dyn Progress,
+) -> Result<[(f64, [f64; 2]); N], Error> {
+    let count = protocol.measurement.bootstrap;
+    // Of each pair the first is the estimate itself.
+    let tasks: Vec<(usize, usize)> =
+        (0..N).flat_map(|pair| (0..=count).map(move |replicate| (pair, replicate))).collect();
+    let values = tasks
+        .into_par_iter()
+        .map(|(pair, replicate)| {
+            if progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let (a, b) = pairs[pair];
+            let Some(replicate) = replicate.checked_sub(1) else {
+                return Ok(squared_w2(a, b)?.squared_w2);
+            };
+            let mut rng: StreamRng = Streams::new(protocol.seed).rng(
+                Purpose::Bootstrap,
+                2 + pair as u64,
+                replicate as u64,
+            );
+            let [a, b] = [a, b].map(|found| found.resample(point_count(found), &mut rng));
+            Ok(squared_w2(&a?, &b?)?.squared_w2)
+        })
+        .collect::<Result<Vec<f64>, Error>>()?;
+    Ok(std::array::from_fn(|pair| {
+        let values = &values[pair * (count + 1)..][..count + 1];
+        (values[0], bootstrap_interval(values[0], &values[1..], LEVEL))
+    }))
 }

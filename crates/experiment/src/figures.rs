@@ -1,4 +1,5 @@
-//! Figures for print: densities side by side on one colour scale, and training curves.
+//! Figures for print: densities side by side on one colour scale, training curves, points on logarithmic
+//! axes.
 //!
 //! A figure is drawn into memory, as SVG or as PNG, and the caller decides where the bytes go. The
 //! PNG is the SVG at twice its size. The typeface is compiled in, so that a machine without fonts
@@ -9,6 +10,7 @@
 mod curves;
 mod density;
 mod page;
+mod scatter;
 mod ticks;
 
 #[cfg(test)]
@@ -20,6 +22,7 @@ use thiserror::Error;
 
 pub use curves::{TrainingCurves, TrainingPoint, TrainingSeries};
 pub use density::{DensityFigure, DensityPanel, DensityRow};
+pub use scatter::{ScatterFigure, ScatterPoint, ScatterSeries};
 
 /// Why a figure could not be drawn.
 #[derive(Debug, Error)]

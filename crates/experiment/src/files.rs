@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use fokker_score_net::{Checkpoint, Element};
 use ndarray::{ArrayD, ArrayView, Dimension};
 use ndarray_npy::{ReadNpyError, ReadNpyExt, WritableElement, WriteNpyExt};
 
@@ -45,6 +46,33 @@ pub(crate) fn write_npy<A: WritableElement, D: Dimension>(
     let mut bytes = Vec::new();
     array.write_npy(&mut bytes).map_err(|error| Error::Internal(error.to_string()))?;
     write(path, &bytes)
+}
+
+/// Writes a checkpoint.
+pub(crate) fn write_checkpoint<E: Element>(
+    path: &Path,
+    checkpoint: &Checkpoint<E>,
+) -> Result<(), Error> {
+    let bytes =
+        checkpoint.to_bytes().map_err(|source| Error::Unsaved { path: path.to_owned(), source })?;
+    write(path, &bytes)
+}
+
+/// Reads a checkpoint, rounded or widened to `E`.
+pub(crate) fn read_checkpoint<E: Element>(path: &Path) -> Result<Checkpoint<E>, Error> {
+    let bytes =
+        std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    Checkpoint::from_bytes(&bytes)
+        .map_err(|source| Error::Checkpoint { path: path.to_owned(), source })
+}
+
+/// Refuses to write over a file that is read.
+pub(crate) fn refuse_same(input: &Path, output: &Path) -> Result<(), Error> {
+    if output.canonicalize().is_ok_and(|to| input.canonicalize().is_ok_and(|from| from == to)) {
+        let reason = "is a file that this command reads".to_owned();
+        return Err(Error::Content { path: output.to_owned(), reason });
+    }
+    Ok(())
 }
 
 /// Reads an array of any real number type from a `.npy` file, as `f64`.

@@ -25,13 +25,15 @@ pub enum Event<'a> {
         /// Particles in all.
         particles: usize,
     },
-    /// Sampling is done and the distances of a cell are being computed.
+    /// Sampling is done and a model is being measured.
     Measuring {
-        /// The cell.
-        cell: CellId,
+        /// The model.
+        name: &'a str,
     },
-    /// A cell is done.
+    /// A model is done.
     Finished {
+        /// The model.
+        name: &'a str,
         /// Its results.
         cell: &'a Cell,
     },

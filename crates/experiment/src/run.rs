@@ -1,115 +1,106 @@
 use std::path::Path;
 
-use fokker_metrics::Histogram;
 use fokker_score_net::{Checkpoint, InstructionSet};
-use fokker_sde_core::Sde;
+use fokker_sde_core::{Sde, TargetName};
 
 use crate::evaluate::{Evaluation, Truth, evaluate};
-use crate::figures::{
-    DensityFigure, DensityPanel, DensityRow, TrainingCurves, TrainingPoint, TrainingSeries,
-};
+use crate::report::report;
 use crate::train::train;
 use crate::{CellId, Error, Event, Experiment, Progress, RunFolder, Summary, files};
 
-/// Runs an experiment, cell after cell, into the folder `path`.
+/// Runs an experiment, cell after cell, or one cell of it alone, into the folder `path`.
+///
+/// A run that was ended early, even killed, is gone on with: finished cells are not repeated, training
+/// goes on from where it was last written down, at most a minute before, and the results are the same to the
+/// bit. When the last cell is finished the folder gets its report and `summary.json`. Returns the results
+/// of all finished cells.
 ///
 /// Parallel work runs in the current rayon pool; the results do not depend on its size.
 ///
 /// # Errors
-/// If the folder cannot be used (see [`RunFolder::create`]), or training, sampling or a measurement
-/// fails, or `progress` cancels. A run that ends with an error has no `summary.json`.
+/// If the folder cannot be used (see [`RunFolder::open`]), or training, sampling or a measurement fails, or
+/// `progress` cancels. Where the samples of a network all lie outside the box, the other cells are done
+/// before.
 pub fn run(
     experiment: &Experiment,
     path: &Path,
+    only: Option<CellId>,
     force: bool,
     progress: &dyn Progress,
 ) -> Result<Summary, Error> {
     // What cannot work fails here, before a folder is touched.
     experiment.sampling.grid.grid(experiment.diffusion.horizon())?;
     InstructionSet::selected()?;
-    let mut folder = RunFolder::create(path, &experiment.to_ron()?, force)?;
-    let mut figures = Figures::new(experiment);
-    let mut cells = Vec::new();
-    for &name in &experiment.targets {
-        let target = name.target();
-        let truth = Truth::draw(experiment, target.as_ref())?;
-        let truth_path = folder.file("samples", &format!("{name}_truth.npy"));
-        files::write_npy(&truth_path, truth.points.view())?;
-        for &w_r in &experiment.training.residual_weights {
-            let id = CellId { target: name, w_r };
-            let mut curve = Vec::new();
-            let (network, seconds) = train(experiment, id, target.as_ref(), progress, |line| {
-                folder.append_metrics(&line)?;
-                curve.push(TrainingPoint {
-                    step: line.step as u64,
-                    loss: line.loss,
-                    dsm: line.dsm,
-                    residual: Some(line.residual),
-                });
-                Ok(())
-            })?;
-            let checkpoint = Checkpoint { network, diffusion: experiment.diffusion };
-            let path = folder.file("checkpoints", &format!("{}.safetensors", id.stem()));
-            let bytes = checkpoint
-                .to_bytes()
-                .map_err(|source| Error::Unsaved { path: path.clone(), source })?;
-            files::write(&path, &bytes)?;
-            let network = &checkpoint.network;
-            let evaluation = evaluate(experiment, id, network, seconds, &truth, progress)?;
-            for (samples, method) in [(&evaluation.sde, "sde"), (&evaluation.ode, "ode")] {
-                let path = folder.file("samples", &format!("{}_{method}.npy", id.stem()));
-                files::write_npy(&path, samples.points.view())?;
+    let mut folder = RunFolder::open(path, experiment, force)?;
+    let mut truth: Option<(TargetName, Truth)> = None;
+    let mut failed = None;
+    for id in experiment.cells() {
+        if only.is_some_and(|only| only != id) || folder.reader().cell(id)?.is_some() {
+            continue;
+        }
+        if truth.as_ref().is_none_or(|(name, _)| *name != id.target) {
+            truth = Some((id.target, draw_truth(experiment, id.target, &folder)?));
+        }
+        if let Some((_, truth)) = &truth {
+            match run_cell(experiment, id, truth, &mut folder, progress) {
+                // A network that has lost all of its particles is no reason to leave out the others.
+                Err(error @ Error::OutsideTheBox { .. }) => failed = failed.or(Some(error)),
+                result => result?,
             }
-            figures.add(&evaluation, &truth.histogram, curve);
-            progress.on(Event::Finished { cell: &evaluation.cell });
-            cells.push(evaluation.cell);
         }
     }
-    figures.write(&folder)?;
-    let summary = Summary { cells };
-    folder.finish(&summary)?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let finished: Vec<_> = experiment
+        .cells()
+        .into_iter()
+        .map(|id| folder.reader().cell(id))
+        .collect::<Result<_, Error>>()?;
+    let complete = finished.iter().all(Option::is_some);
+    let summary = Summary { cells: finished.into_iter().flatten().collect() };
+    if complete {
+        report(path)?;
+        folder.finish(&summary)?;
+    }
     Ok(summary)
 }
 
-/// The figures of a run, which grow with its cells.
-struct Figures {
-    densities: DensityFigure,
-    training: TrainingCurves,
+fn draw_truth(
+    experiment: &Experiment,
+    name: TargetName,
+    folder: &RunFolder,
+) -> Result<Truth, Error> {
+    let truth = Truth::draw(&experiment.protocol(), name)?;
+    if let Some(points) = &truth.points {
+        files::write_npy(&folder.file("samples", &format!("{name}_truth.npy")), points.view())?;
+    }
+    Ok(truth)
 }
 
-impl Figures {
-    fn new(experiment: &Experiment) -> Self {
-        let columns = ["SDE", "ODE", "truth"].map(str::to_owned).to_vec();
-        let extent = experiment.measurement.extent;
-        let title = String::new();
-        Self {
-            densities: DensityFigure { title: title.clone(), extent, columns, rows: Vec::new() },
-            training: TrainingCurves { title, series: Vec::new() },
-        }
+/// Trains the network of a cell, samples and measures it.
+fn run_cell(
+    experiment: &Experiment,
+    id: CellId,
+    truth: &Truth,
+    folder: &mut RunFolder,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    let (network, seconds) = train(experiment, id, truth.target.as_ref(), folder, progress)?;
+    let checkpoint = Checkpoint { network, diffusion: experiment.diffusion };
+    let (name, file) = (id.to_string(), format!("{}.safetensors", id.stem()));
+    files::write_checkpoint(&folder.file("checkpoints", &file), &checkpoint)?;
+    let Evaluation { mut cell, sde, ode } =
+        evaluate(&experiment.protocol(), &name, &checkpoint, truth, progress)?;
+    cell.model = format!("checkpoints/{file}");
+    cell.target = id.target.to_string();
+    cell.w_r = Some(id.w_r);
+    cell.train_seconds = Some(seconds);
+    for (samples, method) in [(&sde, "sde"), (&ode, "ode")] {
+        let path = folder.file("samples", &format!("{}_{method}.npy", id.stem()));
+        files::write_npy(&path, samples.points.view())?;
     }
-
-    fn add(&mut self, evaluation: &Evaluation, truth: &Histogram, points: Vec<TrainingPoint>) {
-        let Evaluation { cell, sde, ode } = evaluation;
-        let label = format!("{}, w_R = {}", cell.id.target, cell.id.w_r);
-        let panel = |histogram: &Histogram, caption: String| DensityPanel {
-            density: histogram.density(),
-            caption: Some(caption),
-        };
-        let to_truth = |w2sq: f64| format!("W2² to the truth {w2sq:.4}");
-        let panels = vec![
-            panel(&sde.histogram, to_truth(cell.w2sq_sde_truth)),
-            panel(&ode.histogram, to_truth(cell.w2sq_ode_truth)),
-            panel(truth, format!("W2² ODE to SDE {:.4}", cell.w2sq_ode_sde)),
-        ];
-        self.densities.rows.push(DensityRow { label: label.clone(), panels });
-        self.training.series.push(TrainingSeries { label, points });
-    }
-
-    fn write(&self, folder: &RunFolder) -> Result<(), Error> {
-        let write = |name: &str, bytes: &[u8]| files::write(&folder.file("figures", name), bytes);
-        write("densities.png", &self.densities.draw_png()?)?;
-        write("densities.svg", self.densities.draw_svg()?.as_bytes())?;
-        write("training.png", &self.training.draw_png()?)?;
-        write("training.svg", self.training.draw_svg()?.as_bytes())
-    }
+    folder.finish_cell(id, &cell)?;
+    progress.on(Event::Finished { name: &name, cell: &cell });
+    Ok(())
 }

@@ -75,14 +75,6 @@ pub(crate) fn sample(
     }
 }
 
-/// Reads a checkpoint from a file.
-pub(crate) fn load_checkpoint(path: &Path) -> Result<Checkpoint<f32>, Error> {
-    let bytes =
-        std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    Checkpoint::from_bytes(&bytes)
-        .map_err(|source| Error::Checkpoint { path: path.to_owned(), source })
-}
-
 /// Samples the model in the checkpoint file `from` and writes the particles, `[n, d]` in single
 /// precision, to the `.npy` file `to`.
 ///
@@ -98,12 +90,9 @@ pub fn sample_checkpoint(
     seed: u64,
     progress: &dyn Progress,
 ) -> Result<(), Error> {
-    let Checkpoint { network, diffusion } = load_checkpoint(from)?;
+    let Checkpoint { network, diffusion } = files::read_checkpoint::<f32>(from)?;
     files::check_writable(to)?;
-    if to.canonicalize().is_ok_and(|to| from.canonicalize().is_ok_and(|from| from == to)) {
-        let reason = "is the checkpoint itself".to_owned();
-        return Err(Error::Content { path: to.to_owned(), reason });
-    }
+    files::refuse_same(from, to)?;
     let samples = sample(&network, &diffusion, method, grid, particles, seed, progress)?;
     files::write_npy(to, samples.view())
 }

@@ -1,14 +1,15 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fokker_fp_residual::{Losses, Objective};
 use fokker_score_net::{Adam, Mlp};
 use fokker_sde_core::{Streams, Target};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::{CellId, Error, Event, Experiment, Progress};
+use crate::training_state::TrainingState;
+use crate::{CellId, Error, Event, Experiment, Progress, RunFolder};
 
 /// One line of `metrics.jsonl`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MetricsLine {
     #[serde(flatten)]
     pub(crate) cell: CellId,
@@ -18,15 +19,18 @@ pub(crate) struct MetricsLine {
     pub(crate) dsm: f64,
     pub(crate) residual: f64,
     pub(crate) lr: f64,
-    /// Seconds since the training of this cell began.
+    /// Seconds of training so far.
     pub(crate) seconds: f64,
 }
 
 /// Steps between two lines of `metrics.jsonl`; the last step always has one.
 const LOG_EVERY: usize = 10;
 
-/// Trains the network of one cell; `log` is called for each line of metrics. Returns the network and
-/// the seconds it took.
+/// Time between two states written down.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// Trains the network of one cell, from where an earlier process left it. Returns the network and the
+/// seconds it took in all. What it goes on from does not show in the bits of the network.
 ///
 /// Every cell of an experiment draws the same points and starts from the same weights, so that
 /// networks that differ in `w_R` differ in nothing else.
@@ -34,19 +38,36 @@ pub(crate) fn train(
     experiment: &Experiment,
     cell: CellId,
     target: &dyn Target,
+    folder: &mut RunFolder,
     progress: &dyn Progress,
-    mut log: impl FnMut(MetricsLine) -> Result<(), Error>,
 ) -> Result<(Mlp<f32>, f64), Error> {
-    let clock = Instant::now();
     let streams = Streams::new(experiment.seed);
     let training = &experiment.training;
-    let mut network = Mlp::new(&experiment.network.shape(target.dim()), streams)?
-        .with_backend(experiment.network.backend);
+    let shape = experiment.network.shape(target.dim());
+    let saved = folder.reader().training(cell)?;
+    let (first, before) = saved.as_ref().map_or((0, 0.0), |state| (state.step, state.seconds));
+    let (mut network, mut adam) = match saved {
+        Some(state) => state.restore(&shape, training.steps_into_stage(first))?,
+        None => (Mlp::new(&shape, streams)?, Adam::default()),
+    };
+    network = network.with_backend(experiment.network.backend);
+    let (clock, mut last_save) = (Instant::now(), Instant::now());
     let steps = experiment.training_steps();
-    let mut step = 0;
     let mut last_residual = None;
-    for stage in &training.stages {
-        let mut adam = Adam::default();
+    for step in first..steps {
+        let stage = training.stage_of(step);
+        if training.steps_into_stage(step) == 0 {
+            adam = Adam::default();
+        }
+        let seconds = before + clock.elapsed().as_secs_f64();
+        let cancelled = progress.cancelled();
+        if step > first && (cancelled || last_save.elapsed() > SAVE_EVERY) {
+            folder.save_training(cell, &TrainingState::new(step, seconds, &network, &adam))?;
+            last_save = Instant::now();
+        }
+        if cancelled {
+            return Err(Error::Cancelled);
+        }
         let objective = Objective {
             target,
             sde: &experiment.diffusion,
@@ -56,39 +77,35 @@ pub(crate) fn train(
             times: training.times,
             collocation: training.collocation,
         };
-        for _ in 0..stage.steps {
-            if progress.cancelled() {
-                return Err(Error::Cancelled);
+        let (losses, gradient) = objective.gradient(&network, streams, step as u64)?;
+        let logged = step % LOG_EVERY == 0 || step + 1 == steps;
+        let residual = match losses.residual {
+            None if logged => {
+                Some(objective.mean_squared_residual(&network, streams, step as u64)?)
             }
-            let (losses, gradient) = objective.gradient(&network, streams, step as u64)?;
-            let logged = step % LOG_EVERY == 0 || step + 1 == steps;
-            let residual = match losses.residual {
-                None if logged => {
-                    Some(objective.mean_squared_residual(&network, streams, step as u64)?)
-                }
-                known => known.or(last_residual),
-            };
-            last_residual = residual;
-            adam.update(&mut network, &gradient, stage.learning_rate)?;
-            step += 1;
-            if let (true, Some(residual)) = (logged, residual) {
-                log(MetricsLine {
-                    cell,
-                    step,
-                    loss: losses.total,
-                    dsm: losses.denoising,
-                    residual,
-                    lr: stage.learning_rate,
-                    seconds: clock.elapsed().as_secs_f64(),
-                })?;
-            }
-            progress.on(Event::Trained {
+            known => known.or(last_residual),
+        };
+        last_residual = residual;
+        adam.update(&mut network, &gradient, stage.learning_rate)?;
+        let done = step + 1;
+        if let (true, Some(residual)) = (logged, residual) {
+            folder.append_metrics(&MetricsLine {
                 cell,
-                step,
-                steps,
-                losses: Losses { residual, ..losses },
-            });
+                step: done,
+                loss: losses.total,
+                dsm: losses.denoising,
+                residual,
+                lr: stage.learning_rate,
+                seconds,
+            })?;
         }
+        let losses = Losses { residual, ..losses };
+        progress.on(Event::Trained { cell, step: done, steps, losses });
     }
-    Ok((network, clock.elapsed().as_secs_f64()))
+    let seconds = before + clock.elapsed().as_secs_f64();
+    if first < steps {
+        // What comes after training may be ended early, too.
+        folder.save_training(cell, &TrainingState::new(steps, seconds, &network, &adam))?;
+    }
+    Ok((network, seconds))
 }

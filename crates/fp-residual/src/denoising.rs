@@ -1,10 +1,12 @@
 use std::ops::Range;
 
-use fokker_sde_core::{Real, Sde, StreamRng, Target};
-use ndarray::{Array1, Array2};
+use fokker_sde_core::{BatchError, Jet, Potential, Real, Sde, StreamRng, Target};
+use ndarray::{Array1, Array2, ArrayView1, Axis};
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
+
+use crate::Estimate;
 
 /// The law of the times at which denoising score matching looks: `t = T·Beta(1, 2) + t_min`, denser
 /// towards the data, as in Deveney et al. (2025) with `t_min = 1e-5`.
@@ -76,14 +78,64 @@ impl<F: Real> DenoisingBatch<F> {
         let mut data = vec![0.0; target.dim()];
         for i in range {
             let t = times.draw(sde.horizon(), rng);
-            let law = sde.marginal(t);
-            target.draw(rng, &mut data);
-            self.t[i] = F::of(t);
-            for (k, x_0) in data.iter().enumerate() {
-                let z: f64 = StandardNormal.sample(rng);
-                self.x[[i, k]] = F::of(law.alpha * x_0 + law.sigma * z);
-                self.score[[i, k]] = F::of(-z / law.sigma);
-            }
+            self.set(i, t, target, sde, &mut data, rng);
         }
     }
+
+    /// Draws one triple at each of some positive times.
+    pub fn at_times(
+        times: &[f64],
+        target: &dyn Target,
+        sde: &dyn Sde,
+        rng: &mut StreamRng,
+    ) -> Self {
+        let mut batch = Self::zeros(times.len(), target.dim());
+        let mut data = vec![0.0; target.dim()];
+        for (i, &t) in times.iter().enumerate() {
+            batch.set(i, t, target, sde, &mut data, rng);
+        }
+        batch
+    }
+
+    /// Draws the triple `i`, at time `t`; `data` has room for a point.
+    #[inline]
+    fn set(
+        &mut self,
+        i: usize,
+        t: f64,
+        target: &dyn Target,
+        sde: &dyn Sde,
+        data: &mut [f64],
+        rng: &mut StreamRng,
+    ) {
+        let law = sde.marginal(t);
+        target.draw(rng, data);
+        self.t[i] = F::of(t);
+        for (k, x_0) in data.iter().enumerate() {
+            let z: f64 = StandardNormal.sample(rng);
+            self.x[[i, k]] = F::of(law.alpha * x_0 + law.sigma * z);
+            self.score[[i, k]] = F::of(-z / law.sigma);
+        }
+    }
+}
+
+/// The denoising score matching error of a potential: the mean over points *and components* of `|∇φ − y|²`, `y`
+/// the conditional scores of the batch.
+///
+/// # Errors
+/// If the shapes do not fit or the potential cannot be evaluated.
+pub fn mean_denoising_error<F: Real>(
+    potential: &dyn Potential<F>,
+    batch: &DenoisingBatch<F>,
+) -> Result<Estimate, BatchError> {
+    Estimate::of(batch.x.nrows(), |range| {
+        let [x, y] = [&batch.x, &batch.score].map(|array| array.slice_axis(Axis(0), range));
+        let mut jet = Jet::zeros(x.nrows(), x.ncols());
+        potential.jet(batch.t.slice_axis(Axis(0), range), x, &mut jet)?;
+        let error = |(s, y): (ArrayView1<'_, F>, ArrayView1<'_, F>)| {
+            let squares = s.iter().zip(y).map(|(s, y)| (s.wide() - y.wide()).powi(2));
+            squares.sum::<f64>() / s.len() as f64
+        };
+        Ok(jet.gradient.rows().into_iter().zip(y.rows()).map(error).collect())
+    })
 }

@@ -24,14 +24,16 @@
 
 mod collocation;
 mod denoising;
+mod estimate;
 mod objective;
 mod ordered_sum;
 mod residual;
 
 pub use collocation::CollocationBox;
-pub use denoising::{DenoisingBatch, TimeLaw};
+pub use denoising::{DenoisingBatch, TimeLaw, mean_denoising_error};
+pub use estimate::Estimate;
 pub use objective::{Losses, Objective, ObjectiveError};
-pub use residual::{mean_squared_residual, residual};
+pub use residual::{mean_squared_residual, residual, residual_of_jet};
 
 /// Refuses a number that is not of a usable size while a file is being read, so that the error knows its
 /// place.

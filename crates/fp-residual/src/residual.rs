@@ -1,6 +1,7 @@
 use fokker_sde_core::{BatchError, Jet, Potential, Real, Sde};
 use ndarray::{Array1, ArrayView1, ArrayView2, Axis};
-use rayon::prelude::*;
+
+use crate::Estimate;
 
 /// The residual `ε = ∂_t φ + ∇·f + f·∇φ − ½ g² (Δφ + |∇φ|²)` of a potential at `(x_i, t_i)`, `[n]`.
 ///
@@ -14,28 +15,32 @@ pub fn residual<F: Real>(
     t: ArrayView1<'_, F>,
     x: ArrayView2<'_, F>,
 ) -> Result<Array1<F>, BatchError> {
-    let (n, dim) = (x.nrows(), potential.dim());
-    let mut jet = Jet::zeros(n, dim);
+    let mut jet = Jet::zeros(x.nrows(), potential.dim());
     potential.jet(t, x, &mut jet)?;
-    Ok((0..n)
-        .map(|i| {
-            let at = t[i].wide();
-            let (a, g) = (F::of(sde.drift_rate(at)), F::of(sde.diffusion(at)));
-            let (mut transport, mut squares) = (F::zero(), F::zero());
-            for (&s, &x) in jet.gradient.row(i).iter().zip(x.row(i)) {
-                transport += x * s;
-                squares += s * s;
-            }
-            jet.time_derivative[i] + a * (F::of(dim as f64) + transport)
-                - F::of(0.5) * g * g * (jet.laplacian[i] + squares)
-        })
-        .collect())
+    Ok(residual_of_jet(&jet, sde, t, x))
 }
 
-/// Rows per parallel task of [`mean_squared_residual`].
-const BLOCK: usize = 1024;
+/// The residual of a potential whose jet at `(x_i, t_i)` is known, `[n]`; see [`residual`].
+pub fn residual_of_jet<F: Real>(
+    jet: &Jet<F>,
+    sde: &dyn Sde,
+    t: ArrayView1<'_, F>,
+    x: ArrayView2<'_, F>,
+) -> Array1<F> {
+    let at = |(i, &t): (usize, &F)| {
+        let (a, g) = (F::of(sde.drift_rate(t.wide())), F::of(sde.diffusion(t.wide())));
+        let (mut transport, mut squares) = (F::zero(), F::zero());
+        for (&s, &x) in jet.gradient.row(i).iter().zip(x.row(i)) {
+            transport += x * s;
+            squares += s * s;
+        }
+        jet.time_derivative[i] + a * (F::of(x.ncols() as f64) + transport)
+            - F::of(0.5) * g * g * (jet.laplacian[i] + squares)
+    };
+    t.iter().enumerate().map(at).collect()
+}
 
-/// The mean of `ε²` over given points, in `f64`, in parallel and the same for any number of threads.
+/// The mean of `ε²` over given points.
 ///
 /// # Errors
 /// As [`residual`].
@@ -44,16 +49,11 @@ pub fn mean_squared_residual<F: Real>(
     sde: &dyn Sde,
     t: ArrayView1<'_, F>,
     x: ArrayView2<'_, F>,
-) -> Result<f64, BatchError> {
+) -> Result<Estimate, BatchError> {
     BatchError::check("t", &[x.nrows()], t.shape())?;
-    let blocks: Vec<_> =
-        t.axis_chunks_iter(Axis(0), BLOCK).zip(x.axis_chunks_iter(Axis(0), BLOCK)).collect();
-    let sums: Vec<f64> = blocks
-        .into_par_iter()
-        .map(|(t, x)| {
-            let epsilon = residual(potential, sde, t, x)?;
-            Ok(epsilon.iter().map(|e| e.wide() * e.wide()).sum())
-        })
-        .collect::<Result<_, BatchError>>()?;
-    Ok(sums.iter().sum::<f64>() / x.nrows() as f64)
+    Estimate::of(x.nrows(), |range| {
+        let (t, x) = (t.slice_axis(Axis(0), range), x.slice_axis(Axis(0), range));
+        let epsilon = residual(potential, sde, t, x)?;
+        Ok(epsilon.iter().map(|e| e.wide() * e.wide()).collect())
+    })
 }

@@ -1,7 +1,12 @@
 //! What the tests of the binary share.
 
+#![allow(dead_code, reason = "no test needs all of it")]
+
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+
+use serde_json::Value;
 
 /// A study that takes a second: two weights, a small network, few points.
 pub(crate) const TINY: &str = "\
@@ -22,7 +27,7 @@ pub(crate) const TINY: &str = "\
         ],
     ),
     sampling: (particles: 500, grid: TwoLevel(coarse: 8, fine: 4)),
-    measurement: (nodes: 16, extent: 3.5, residual_points: 1000),
+    measurement: (nodes: 16, extent: 3.5, residual_points: 1000, bootstrap: 10),
 )
 ";
 
@@ -61,4 +66,48 @@ pub(crate) fn fail(folder: &Path, code: i32, arguments: &[&str]) -> String {
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
     assert_eq!(stdout(&output), "");
     stderr(&output)
+}
+
+/// Every file of a folder and its subfolders, sorted.
+pub(crate) fn files(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() {
+            found.extend(files(&path).into_iter().map(|file| format!("{name}/{file}")));
+        } else {
+            found.push(name);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What of a run must not depend on when and with how many threads it ran: all but the seconds.
+pub(crate) fn fingerprint(run: &Path) -> Vec<(String, Vec<u8>)> {
+    let without_seconds = |text: &str| {
+        let mut value: Value = serde_json::from_str(text).unwrap();
+        let mut cells: Vec<&mut Value> = match value.get_mut("cells") {
+            Some(cells) => cells.as_array_mut().unwrap().iter_mut().collect(),
+            None => vec![&mut value],
+        };
+        for cell in &mut cells {
+            let object = cell.as_object_mut().unwrap();
+            object.retain(|name, _| !name.contains("seconds"));
+        }
+        value.to_string().into_bytes()
+    };
+    let content = |name: &String| {
+        let bytes = fs::read(run.join(name)).unwrap();
+        let text = || String::from_utf8(bytes.clone()).unwrap();
+        match name.rsplit('.').next().unwrap() {
+            "json" => without_seconds(&text()),
+            "jsonl" => text().lines().flat_map(without_seconds).collect(),
+            "npy" | "safetensors" | "ron" => bytes,
+            // Captions hold distances alone, but pictures are not compared to the bit.
+            _ => Vec::new(),
+        }
+    };
+    files(run).into_iter().map(|name| (name.clone(), content(&name))).collect()
 }

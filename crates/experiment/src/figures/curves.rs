@@ -169,15 +169,15 @@ const QUANTITIES: [Quantity; 3] = [
 /// stays distinct under the common forms of colour blindness.
 const LINES: [u32; 7] = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9, 0x1a1a1a];
 
-const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
+pub(super) const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
 
-fn color(series: usize) -> RGBColor {
+pub(super) fn color(series: usize) -> RGBColor {
     let [_, r, g, b] = LINES[series % LINES.len()].to_be_bytes();
     RGBColor(r, g, b)
 }
 
 /// The decimal logarithms that bound the axis of some positive values.
-fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
+pub(super) fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values
         .map(f64::log10)
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));

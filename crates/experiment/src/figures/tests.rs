@@ -4,8 +4,8 @@ use ndarray::Array2;
 use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
 
 use super::{
-    DensityFigure, DensityPanel, DensityRow, FigureError, TrainingCurves, TrainingPoint,
-    TrainingSeries,
+    DensityFigure, DensityPanel, DensityRow, FigureError, ScatterFigure, ScatterPoint,
+    ScatterSeries, TrainingCurves, TrainingPoint, TrainingSeries,
 };
 
 const CELLS: usize = 16;
@@ -43,6 +43,26 @@ fn curves() -> TrainingCurves {
         points: (0..100).map(|index| point(10 * index)).collect(),
     };
     TrainingCurves { title: "Training".into(), series: vec![series("w = 0"), series("w = 1")] }
+}
+
+/// Two series of three points, of which one has no place on a logarithmic axis.
+fn scatter() -> ScatterFigure {
+    let point = |x: f64, y: f64| ScatterPoint { x, y, label: format!("p{x}") };
+    ScatterFigure {
+        x_label: "abscissa".into(),
+        y_label: "ordinate".into(),
+        note: "labels: p".into(),
+        series: vec![
+            ScatterSeries {
+                label: "first".into(),
+                points: vec![point(0.01, 3.0), point(1.0, 2.0), point(20.0, 0.5)],
+            },
+            ScatterSeries {
+                label: "second".into(),
+                points: vec![point(0.1, 0.0), point(5.0, 1.0), point(7.0, 4.0)],
+            },
+        ],
+    }
 }
 
 /// Width, height and pixels of a PNG.
@@ -83,6 +103,7 @@ fn drawing_twice_gives_the_same_bytes() {
     assert_eq!(densities().draw_svg().unwrap(), densities().draw_svg().unwrap());
     assert_eq!(curves().draw_png().unwrap(), curves().draw_png().unwrap());
     assert_eq!(curves().draw_svg().unwrap(), curves().draw_svg().unwrap());
+    assert_eq!(scatter().draw_png().unwrap(), scatter().draw_png().unwrap());
 }
 
 #[test]
@@ -90,6 +111,7 @@ fn both_formats_have_the_same_layout() {
     for (png, svg) in [
         (densities().draw_png().unwrap(), densities().draw_svg().unwrap()),
         (curves().draw_png().unwrap(), curves().draw_svg().unwrap()),
+        (scatter().draw_png().unwrap(), scatter().draw_svg().unwrap()),
     ] {
         let (width, height, _) = decode(&png);
         assert!(svg.contains(&format!(r#"viewBox="0 0 {width} {height}""#)));
@@ -126,7 +148,8 @@ fn a_density_is_drawn_upright_and_to_scale() {
 
 #[test]
 fn nothing_touches_the_edge() {
-    for png in [densities().draw_png().unwrap(), curves().draw_png().unwrap()] {
+    let figures = [densities().draw_png(), curves().draw_png(), scatter().draw_png()];
+    for png in figures.map(Result::unwrap) {
         let (width, height, pixels) = decode(&png);
         let margin = 16;
         for (index, pixel) in pixels.into_iter().enumerate() {
@@ -155,6 +178,14 @@ fn svg_is_well_formed_and_keeps_its_text() {
         assert!(document.contains(&format!(">\n{text}\n</text>")), "{text}");
     }
     assert_eq!(document.matches("<circle").count(), 2, "points between two gaps");
+
+    let document = scatter().draw_svg().unwrap();
+    assert_well_formed(&document);
+    for text in ["abscissa", "ordinate", "labels: p", "first", "second", "p0.01", "p20"] {
+        assert!(document.contains(&format!(">\n{text}\n</text>")), "{text}");
+    }
+    assert!(!document.contains("p0.1<"), "a point without a place has a label");
+    assert_eq!(document.matches("<circle").count(), 5 + 2, "points, and those of the legend");
 }
 
 #[test]
@@ -181,6 +212,10 @@ fn nothing_to_draw_is_refused() {
     assert!(
         matches!(no_points.draw_png(), Err(FigureError::Empty { title }) if title == "Training")
     );
+
+    let mut no_points = scatter();
+    no_points.series.iter_mut().for_each(|series| series.points.clear());
+    assert!(matches!(no_points.draw_png(), Err(FigureError::Empty { .. })));
 
     let mut massless = densities();
     massless.rows.iter_mut().flat_map(|row| &mut row.panels).for_each(|p| p.density.fill(0.0));
