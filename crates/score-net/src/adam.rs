@@ -18,6 +18,9 @@ impl<E: Element> Default for Adam<E> {
     }
 }
 
+const BETAS: [f64; 2] = [0.9, 0.999];
+const EPSILON: f64 = 1e-8;
+
 impl<E: Element> Adam<E> {
     /// Adam as it was after `steps` steps, with the moments `m` and `v` of then.
     pub fn resume(steps: u32, moments: [Vec<E>; 2]) -> Self {
@@ -28,12 +31,7 @@ impl<E: Element> Adam<E> {
     pub fn moments(&self) -> &[Vec<E>; 2] {
         &self.moments
     }
-}
 
-const BETAS: [f64; 2] = [0.9, 0.999];
-const EPSILON: f64 = 1e-8;
-
-impl<E: Element> Adam<E> {
     /// One step of size `learning_rate` against `gradient`.
     ///
     /// # Errors
@@ -50,6 +48,7 @@ impl<E: Element> Adam<E> {
         }
         let [first, second] = &mut self.moments;
         network.check_gradient(first)?;
+        network.check_gradient(second)?;
         self.step = self.step.saturating_add(1);
         let [bias_1, bias_2] = BETAS.map(|beta| 1.0 - beta.powi(self.step));
         let (step_size, root_scale) = (E::of(learning_rate / bias_1), E::of(1.0 / bias_2.sqrt()));

@@ -5,7 +5,7 @@ use std::ops::Range;
 use plotters::chart::ChartBuilder;
 use plotters::coord::combinators::{BindKeyPoints, IntoLogRange};
 use plotters::element::{Circle, PathElement};
-use plotters::style::{Color, RGBColor};
+use plotters::style::Color;
 
 use super::page::{self, Area, HEADING, LEGEND, TITLE, failed};
 use super::{FigureError, ticks};
@@ -102,7 +102,7 @@ impl TrainingCurves {
             for (index, (run, area)) in self.series.iter().zip(entries).enumerate() {
                 let (sample, label) = area.split_horizontally(SAMPLE);
                 let path = [0, SAMPLE as i32 - 18].map(|x| (x, ENTRY as i32 / 2));
-                let style = color(index).stroke_width(2 * CURVE);
+                let style = page::color(index).stroke_width(2 * CURVE);
                 sample.draw(&PathElement::new(path, style)).map_err(failed)?;
                 page::text(&label, &run.label, &LEGEND)?;
             }
@@ -121,7 +121,8 @@ impl TrainingCurves {
         page::text(&above.margin(0, 0, LEFT, 0), heading, &HEADING)?;
 
         let value = |point: &TrainingPoint| read(point).filter(|v| *v > 0.0 && v.is_finite());
-        let (low, high) = bounds(self.series.iter().flat_map(|run| &run.points).filter_map(value));
+        let (low, high) =
+            ticks::bounds(self.series.iter().flat_map(|run| &run.points).filter_map(value));
         let values = (10f64.powf(low)..10f64.powf(high)).log_scale();
         let mut chart = ChartBuilder::on(&area)
             .x_label_area_size(BELOW)
@@ -130,7 +131,7 @@ impl TrainingCurves {
             .map_err(failed)?;
         page::axes(&mut chart)
             .disable_x_mesh()
-            .bold_line_style(GRID.stroke_width(2))
+            .bold_line_style(page::GRID.stroke_width(2))
             .x_labels(5)
             .y_label_formatter(&ticks::power)
             .x_desc("step")
@@ -145,8 +146,8 @@ impl TrainingCurves {
                 let area = chart.plotting_area();
                 match *run {
                     [] => Ok(()),
-                    [alone] => area.draw(&Circle::new(alone, 4, color(index).filled())),
-                    _ => area.draw(&PathElement::new(run, color(index).stroke_width(CURVE))),
+                    [alone] => area.draw(&Circle::new(alone, 4, page::color(index).filled())),
+                    _ => area.draw(&PathElement::new(run, page::color(index).stroke_width(CURVE))),
                 }
                 .map_err(failed)?;
             }
@@ -164,28 +165,3 @@ const QUANTITIES: [Quantity; 3] = [
     ("DSM loss", |point| Some(point.dsm)),
     ("Fokker–Planck residual", |point| point.residual),
 ];
-
-/// The palette of Okabe and Ito without its yellow, which is too faint for a line on white. It
-/// stays distinct under the common forms of colour blindness.
-const LINES: [u32; 7] = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9, 0x1a1a1a];
-
-pub(super) const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
-
-pub(super) fn color(series: usize) -> RGBColor {
-    let [_, r, g, b] = LINES[series % LINES.len()].to_be_bytes();
-    RGBColor(r, g, b)
-}
-
-/// The decimal logarithms that bound the axis of some positive values.
-pub(super) fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (low, high) = values
-        .map(f64::log10)
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
-    if low > high {
-        return (-1.0, 1.0);
-    }
-    // Wide enough to have two labelled ticks, and with air above and below the curves.
-    let half = (0.54 * (high - low)).max(0.35);
-    let middle = 0.5 * (low + high);
-    (middle - half, middle + half)
-}

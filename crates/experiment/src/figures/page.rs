@@ -1,4 +1,4 @@
-//! What both kinds of figure are drawn with.
+//! What all kinds of figure are drawn with.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -35,6 +35,19 @@ const HAIRLINE: u32 = 2;
 
 /// Length of a tick. Its label is as far away from its end.
 const TICK: i32 = 9;
+
+/// The palette of Okabe and Ito without its yellow, which is too faint for a line on white. It
+/// stays distinct under the common forms of colour blindness.
+const LINES: [u32; 7] = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9, 0x1a1a1a];
+
+/// Lines of a grid.
+pub(super) const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
+
+/// The colour of a series.
+pub(super) fn color(series: usize) -> RGBColor {
+    let [_, r, g, b] = LINES[series % LINES.len()].to_be_bytes();
+    RGBColor(r, g, b)
+}
 
 /// A part of a page.
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;

@@ -5,7 +5,6 @@ use plotters::coord::combinators::{BindKeyPoints, IntoLogRange};
 use plotters::element::{Circle, PathElement};
 use plotters::style::Color;
 
-use super::curves::{bounds, color};
 use super::page::{self, Area, LEGEND, SMALL, UPWARDS, failed};
 use super::{FigureError, ticks};
 
@@ -94,7 +93,9 @@ impl ScatterFigure {
             for (index, (series, area)) in self.series.iter().zip(legend).enumerate() {
                 let (sample, label) = area.split_horizontally(SAMPLE);
                 let middle = (SAMPLE as i32 / 2 - 8, ENTRY as i32 / 2);
-                sample.draw(&Circle::new(middle, RADIUS, color(index).filled())).map_err(failed)?;
+                sample
+                    .draw(&Circle::new(middle, RADIUS, page::color(index).filled()))
+                    .map_err(failed)?;
                 page::text(&label, &series.label, &LEGEND)?;
             }
             Ok(())
@@ -105,8 +106,8 @@ impl ScatterFigure {
         let has_place =
             |point: &&ScatterPoint| [point.x, point.y].iter().all(|v| *v > 0.0 && v.is_finite());
         let points = || self.series.iter().flat_map(|series| &series.points).filter(has_place);
-        let (left, right) = bounds(points().map(|point| point.x));
-        let (low, high) = bounds(points().map(|point| point.y));
+        let (left, right) = ticks::bounds(points().map(|point| point.x));
+        let (low, high) = ticks::bounds(points().map(|point| point.y));
         let range = |low: f64, high: f64| {
             (10f64.powf(low)..10f64.powf(high))
                 .log_scale()
@@ -118,7 +119,7 @@ impl ScatterFigure {
             .build_cartesian_2d(range(left, right), range(low, high))
             .map_err(failed)?;
         page::axes(&mut chart)
-            .bold_line_style(super::curves::GRID.stroke_width(2))
+            .bold_line_style(page::GRID.stroke_width(2))
             .x_label_formatter(&ticks::power)
             .y_label_formatter(&ticks::power)
             .x_desc(&self.x_label)
@@ -130,10 +131,12 @@ impl ScatterFigure {
         for (index, series) in self.series.iter().enumerate() {
             let places: Vec<_> =
                 series.points.iter().filter(has_place).map(|point| (point.x, point.y)).collect();
-            let line = PathElement::new(places.clone(), color(index).mix(0.5).stroke_width(2));
+            let line =
+                PathElement::new(places.clone(), page::color(index).mix(0.5).stroke_width(2));
             plot.draw(&line).map_err(failed)?;
             for (place, point) in places.iter().zip(series.points.iter().filter(has_place)) {
-                plot.draw(&Circle::new(*place, RADIUS, color(index).filled())).map_err(failed)?;
+                plot.draw(&Circle::new(*place, RADIUS, page::color(index).filled()))
+                    .map_err(failed)?;
                 let (x, y) = plot.map_coordinate(place);
                 let (x, y) = (x - from.0, y - from.1);
                 // To the right of the point, or to its left where the frame ends.

@@ -36,6 +36,20 @@ pub(super) fn power(value: &f64) -> String {
     if (1e-3..1e4).contains(value) { value.to_string() } else { format!("{value:e}") }
 }
 
+/// The decimal logarithms that bound the axis of some positive values.
+pub(super) fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (low, high) = values
+        .map(f64::log10)
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    if low > high {
+        return (-1.0, 1.0);
+    }
+    // Wide enough to have two labelled ticks, and with air above and below the curves.
+    let half = (0.54 * (high - low)).max(0.35);
+    let middle = 0.5 * (low + high);
+    (middle - half, middle + half)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{linear, logarithmic, power};
