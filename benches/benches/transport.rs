@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use fokker_metrics::{Histogram, SquareGrid, squared_w2};
+use fokker_metrics::{Grid, Histogram, squared_w2};
 use fokker_sde_core::{Purpose, Streams, TargetName, sample_target};
 
 fn points(n: usize, index: u64) -> ndarray::Array2<f32> {
@@ -13,7 +13,7 @@ fn points(n: usize, index: u64) -> ndarray::Array2<f32> {
 
 fn histogram(c: &mut Criterion) {
     let mut group = c.benchmark_group("histogram");
-    let grid = SquareGrid::new(64, 3.5).unwrap();
+    let grid = Grid::square(64, 3.5).unwrap();
     for n in [100, 1000, 10_000, 100_000, 1_000_000] {
         let points = points(n, 0);
         group.throughput(Throughput::Elements(n as u64));
@@ -27,7 +27,7 @@ fn transport(c: &mut Criterion) {
     let mut group = c.benchmark_group("transport");
     group.sample_size(10);
     for nodes in [16, 32, 64] {
-        let grid = SquareGrid::new(nodes, 3.5).unwrap();
+        let grid = Grid::square(nodes, 3.5).unwrap();
         let [a, b] =
             [0, 1].map(|i| Histogram::from_points(grid, points(100_000, i).view()).unwrap());
         group.bench_function(BenchmarkId::from_parameter(nodes), |bench| {

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use fokker_fp_residual::{CollocationBox, DenoisingBatch, Objective, TimeLaw};
-use fokker_metrics::{Histogram, SquareGrid, squared_w2};
+use fokker_metrics::{Grid, Histogram, squared_w2};
 use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
 use fokker_score_net::{Adam, Gradient, InstructionSet, Mlp, MlpShape};
 use fokker_sde_core::{
@@ -111,7 +111,7 @@ fn rng(times: usize) -> Outcome {
 }
 
 fn histogram(times: usize) -> Outcome {
-    let (grid, points) = (SquareGrid::new(64, 3.5)?, places(10_000));
+    let (grid, points) = (Grid::square(64, 3.5)?, places(10_000));
     for _ in 0..times {
         Histogram::from_points(grid, points.view())?;
     }
@@ -119,7 +119,7 @@ fn histogram(times: usize) -> Outcome {
 }
 
 fn transport(times: usize) -> Outcome {
-    let grid = SquareGrid::new(16, 3.5)?;
+    let grid = Grid::square(16, 3.5)?;
     let points = places(20_000);
     let (one, other) = points.view().split_at(ndarray::Axis(0), 10_000);
     let (one, other) = (Histogram::from_points(grid, one)?, Histogram::from_points(grid, other)?);

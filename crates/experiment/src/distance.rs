@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use fokker_metrics::{Histogram, LARGEST_GRID, SquareGrid, squared_w2};
+use fokker_metrics::{Grid, Histogram, LARGEST_GRID, squared_w2};
 use ndarray::{ArrayD, Ix2};
 use serde::Serialize;
 
@@ -57,11 +57,12 @@ pub fn distance(a: &Path, b: &Path, extent: f64, nodes: usize) -> Result<Distanc
     for (path, Data { array, .. }) in arrays {
         let content = |reason: String| Error::Content { path: path.to_owned(), reason };
         let nodes = if input == Input::Histograms { array.nrows() } else { nodes };
-        if nodes > LARGEST_GRID {
-            let reason = format!("has {nodes} nodes a side, at most {LARGEST_GRID} are possible");
+        if nodes > LARGEST_GRID.isqrt() {
+            let most = LARGEST_GRID.isqrt();
+            let reason = format!("has {nodes} nodes a side, at most {most} are possible");
             return Err(content(reason));
         }
-        let grid = SquareGrid::new(nodes, extent).map_err(|error| content(error.to_string()))?;
+        let grid = Grid::square(nodes, extent).map_err(|error| content(error.to_string()))?;
         let histogram = match input {
             Input::Histograms => Histogram::from_mass(grid, array),
             Input::Points => Histogram::from_points(grid, array.view()),
@@ -70,16 +71,16 @@ pub fn distance(a: &Path, b: &Path, extent: f64, nodes: usize) -> Result<Distanc
     }
     let grids = [histograms[0].grid(), histograms[1].grid()];
     if grids[0] != grids[1] {
-        let (n, m) = (grids[0].nodes(), grids[1].nodes());
+        let [n, m] = grids.map(|grid| grid.shape()[0]);
         let reason = format!("a histogram of {m} × {m} nodes, but {} has {n} × {n}", a.display());
         return Err(Error::Content { path: b.to_owned(), reason });
     }
-    let transport = squared_w2(&histograms[0], &histograms[1])?;
+    let found = squared_w2(&histograms[0], &histograms[1])?.distance;
     Ok(Distance {
-        w2sq: transport.squared_w2,
-        w2: transport.w2(),
+        w2sq: found.value,
+        w2: found.root(),
         extent,
-        nodes: grids[0].nodes(),
+        nodes: grids[0].shape()[0],
         input,
         mass: [histograms[0].total(), histograms[1].total()],
         outside: [histograms[0].outside(), histograms[1].outside()],

@@ -2,7 +2,7 @@ use std::io;
 use std::path::PathBuf;
 
 use fokker_fp_residual::ObjectiveError;
-use fokker_metrics::{HistogramError, TransportError};
+use fokker_metrics::{HistogramError, TransportError, UncertaintyError};
 use fokker_samplers::SamplingError;
 use fokker_score_net::{CheckpointError, NetworkError};
 use fokker_sde_core::{BatchError, TimeGridError};
@@ -116,6 +116,9 @@ pub enum Error {
     /// The distance could not be computed.
     #[error("the distance could not be computed: {0}")]
     Transport(#[from] TransportError),
+    /// There is no noise floor or no interval.
+    #[error("the uncertainty of the distance could not be computed: {0}")]
+    Uncertainty(#[from] UncertaintyError),
     /// A figure could not be drawn.
     #[error("a figure could not be drawn: {0}")]
     Figure(#[from] FigureError),

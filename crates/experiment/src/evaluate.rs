@@ -1,10 +1,9 @@
 use std::time::Instant;
 
-use fokker_metrics::{Histogram, HistogramError, SquareGrid, bootstrap_interval, squared_w2};
+use fokker_metrics::{Grid, Histogram, HistogramError, bootstrap, noise_floor, squared_w2};
 use fokker_score_net::{Checkpoint, Mlp};
-use fokker_sde_core::{Purpose, Sde, StreamRng, Streams, Target, TargetName, sample_target};
+use fokker_sde_core::{Purpose, Sde, Streams, Target, TargetName, sample_target};
 use ndarray::Array2;
-use rayon::prelude::*;
 
 use crate::residual_means::ResidualMeter;
 use crate::sample::sample;
@@ -41,7 +40,7 @@ impl Truth {
         let mut floor = 0.0;
         for index in 0..FLOOR_DRAWS {
             let other = self::histogram(protocol, &draw(Purpose::Floor, index))?;
-            floor += squared_w2(&histogram, &other)?.squared_w2 / FLOOR_DRAWS as f64;
+            floor += w2sq(&histogram, &other)? / FLOOR_DRAWS as f64;
         }
         Ok(Self { target, points: Some(points), histogram, floor })
     }
@@ -56,31 +55,31 @@ impl Truth {
         let histogram = Histogram::from_points(square_grid(protocol)?, law.points().view());
         let histogram = histogram
             .map_err(|error| Error::Content { path: path.clone(), reason: error.to_string() })?;
-        let counts = [protocol.sampling.particles, point_count(&histogram) as usize];
-        let floor = noise_floor(protocol, 0, &histogram, counts)?;
+        let counts = [protocol.sampling.particles, point_count(&histogram)];
+        let floor = floor_of(protocol, 0, &histogram, counts)?;
         Ok(Self { target: Box::new(law), points: None, histogram, floor })
     }
 }
 
 /// The mean of `W2²` between draws of so many points from a histogram.
-fn noise_floor(
+fn floor_of(
     protocol: &Protocol,
     index: u64,
     law: &Histogram,
     counts: [usize; 2],
 ) -> Result<f64, Error> {
-    let draws = (0..FLOOR_DRAWS).into_par_iter().map(|draw| {
-        let mut rng = Streams::new(protocol.seed).rng(Purpose::Bootstrap, index, draw);
-        let [a, b] = counts.map(|n| law.resample(n as u64, &mut rng));
-        Ok(squared_w2(&a?, &b?)?.squared_w2)
-    });
-    let draws: Vec<f64> = draws.collect::<Result<_, Error>>()?;
-    Ok(draws.iter().sum::<f64>() / draws.len() as f64)
+    let rng = |draw| Streams::new(protocol.seed).rng(Purpose::Bootstrap, index, draw);
+    let counts = counts.map(|n| n as u64);
+    Ok(noise_floor(law, counts, FLOOR_DRAWS, rng, w2sq)?.mean)
+}
+
+fn w2sq(first: &Histogram, second: &Histogram) -> Result<f64, Error> {
+    Ok(squared_w2(first, second)?.distance.value)
 }
 
 /// The number of points behind a histogram, inside the box and outside.
-fn point_count(histogram: &Histogram) -> u64 {
-    histogram.total() as u64 + histogram.outside()
+fn point_count(histogram: &Histogram) -> usize {
+    histogram.points().unwrap_or(0) as usize
 }
 
 /// The points of one sampler and their histogram.
@@ -96,9 +95,9 @@ pub(crate) struct Evaluation {
     pub(crate) ode: Samples,
 }
 
-fn square_grid(protocol: &Protocol) -> Result<SquareGrid, Error> {
+fn square_grid(protocol: &Protocol) -> Result<Grid, Error> {
     let measurement = &protocol.measurement;
-    SquareGrid::new(measurement.nodes, measurement.extent)
+    Grid::square(measurement.nodes, measurement.extent)
         .map_err(|error| Error::Internal(error.to_string()))
 }
 
@@ -170,56 +169,38 @@ fn distances(
     progress: &dyn Progress,
 ) -> Result<Distances, Error> {
     let n = protocol.sampling.particles;
-    let outside = |samples: &Histogram| samples.outside() as f64 / n as f64;
-    let pairs = [(ode, &truth.histogram), (sde, &truth.histogram), (ode, sde)];
-    let [ode_truth, sde_truth, ode_sde] = intervals(protocol, pairs, progress)?;
+    let truth_points = &truth.histogram;
+    let ode_truth = interval(protocol, 2, [ode, truth_points], progress)?;
+    let sde_truth = interval(protocol, 3, [sde, truth_points], progress)?;
+    let ode_sde = interval(protocol, 4, [ode, sde], progress)?;
     Ok(Distances {
         n,
-        n_truth: point_count(&truth.histogram) as usize,
+        n_truth: point_count(&truth.histogram),
         floor: truth.floor,
-        floor_ode_sde: noise_floor(protocol, 1, sde, [n, n])?,
+        floor_ode_sde: floor_of(protocol, 1, sde, [n, n])?,
         w2sq_ode_truth: ode_truth.0,
         w2sq_ode_truth_ci: ode_truth.1,
         w2sq_sde_truth: sde_truth.0,
         w2sq_sde_truth_ci: sde_truth.1,
         w2sq_ode_sde: ode_sde.0,
         w2sq_ode_sde_ci: ode_sde.1,
-        outside_ode: outside(ode),
-        outside_sde: outside(sde),
+        outside_ode: ode.dropped(),
+        outside_sde: sde.dropped(),
     })
 }
 
-/// `W2²` between the histograms of each pair, with its bootstrap interval.
-fn intervals<const N: usize>(
+/// `W2²` between two histograms, with its bootstrap interval.
+fn interval(
     protocol: &Protocol,
-    pairs: [(&Histogram, &Histogram); N],
+    index: u64,
+    [first, second]: [&Histogram; 2],
     progress: &dyn Progress,
-) -> Result<[(f64, [f64; 2]); N], Error> {
-    let count = protocol.measurement.bootstrap;
-    // Of each pair the first is the estimate itself.
-    let tasks: Vec<(usize, usize)> =
-        (0..N).flat_map(|pair| (0..=count).map(move |replicate| (pair, replicate))).collect();
-    let values = tasks
-        .into_par_iter()
-        .map(|(pair, replicate)| {
-            if progress.cancelled() {
-                return Err(Error::Cancelled);
-            }
-            let (a, b) = pairs[pair];
-            let Some(replicate) = replicate.checked_sub(1) else {
-                return Ok(squared_w2(a, b)?.squared_w2);
-            };
-            let mut rng: StreamRng = Streams::new(protocol.seed).rng(
-                Purpose::Bootstrap,
-                2 + pair as u64,
-                replicate as u64,
-            );
-            let [a, b] = [a, b].map(|found| found.resample(point_count(found), &mut rng));
-            Ok(squared_w2(&a?, &b?)?.squared_w2)
-        })
-        .collect::<Result<Vec<f64>, Error>>()?;
-    Ok(std::array::from_fn(|pair| {
-        let values = &values[pair * (count + 1)..][..count + 1];
-        (values[0], bootstrap_interval(values[0], &values[1..], LEVEL))
-    }))
+) -> Result<(f64, [f64; 2]), Error> {
+    let rng = |replicate| Streams::new(protocol.seed).rng(Purpose::Bootstrap, index, replicate);
+    let metric = |first: &Histogram, second: &Histogram| {
+        if progress.cancelled() { Err(Error::Cancelled) } else { w2sq(first, second) }
+    };
+    let replicates = protocol.measurement.bootstrap as u64;
+    let found = bootstrap(first, second, replicates, LEVEL, rng, metric)?;
+    Ok((w2sq(first, second)?, found))
 }

@@ -16,7 +16,8 @@ pub(crate) fn model_panels(
     truth: &Histogram,
 ) -> Vec<DensityPanel> {
     let panel = |histogram: &Histogram, caption: String| DensityPanel {
-        density: histogram.density(),
+        // One that is not of the plane is refused as not square when it is drawn.
+        density: histogram.density().into_dimensionality().unwrap_or_default(),
         caption: Some(caption),
     };
     let to_truth = |w2sq: f64| format!("W2² to the truth {w2sq:.4}");

@@ -14,7 +14,7 @@
 use std::path::{Path, PathBuf};
 
 use fokker_fp_residual::{CollocationBox, mean_squared_residual, residual_of_jet};
-use fokker_metrics::{Histogram, SquareGrid, squared_w2};
+use fokker_metrics::{Grid, Histogram, squared_w2};
 use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
 use fokker_score_net::{Checkpoint, Element, InstructionSet, StateDict};
 use fokker_sde_core::{GridRule, Jet, Potential, Purpose, Sde, Streams};
@@ -62,7 +62,7 @@ fn network<E: Element>(reference: &Path, model: &str) -> Checkpoint<E> {
 fn histogram(reference: &Path, name: &str) -> Histogram {
     let path = reference.join("histograms").join(format!("{name}.npy"));
     let mass: Array1<f64> = ndarray_npy::read_npy(path).unwrap();
-    let grid = SquareGrid::new(64, 3.5).unwrap();
+    let grid = Grid::square(64, 3.5).unwrap();
     Histogram::from_mass(grid, mass.into_shape_with_order((64, 64)).unwrap()).unwrap()
 }
 
@@ -160,7 +160,7 @@ fn distances_between_the_published_histograms_are_those_of_the_table() {
             [format!("{target}_truth"), format!("{model}_ode"), format!("{model}_sde")]
                 .map(|name| histogram(&reference, &name));
         let found = [(&ode, &truth), (&sde, &truth), (&ode, &sde)]
-            .map(|(a, b)| squared_w2(a, b).unwrap().squared_w2);
+            .map(|(a, b)| squared_w2(a, b).unwrap().distance.value);
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-6 * expected, "{model}: {found} for {expected}");
         }
@@ -180,7 +180,7 @@ fn compare_samples(reference: &Path, model: &str, n: usize, draws: u64) {
         let points: Array2<f32> =
             solver.sample(&network, &diffusion, &grid, n, streams, &Unobserved).unwrap();
         let law = histogram(reference, &format!("{model}_{way}"));
-        let w2sq = |a: &Histogram, b: &Histogram| squared_w2(a, b).unwrap().squared_w2;
+        let w2sq = |a: &Histogram, b: &Histogram| squared_w2(a, b).unwrap().distance.value;
         let found = w2sq(&Histogram::from_points(law.grid(), points.view()).unwrap(), &law);
         let floors: Vec<f64> = (0..draws)
             .map(|draw| {

@@ -1,30 +1,56 @@
-//! Histograms on a square grid, and the exact Wasserstein-2 distance between two of them.
+//! Distances between laws: exact where that is possible, with bounds and uncertainty everywhere.
 //!
-//! A [`Histogram`] counts points of the plane at the nearest nodes of a [`SquareGrid`] (or takes
-//! masses as they are); [`squared_w2`] is the optimum of the transport problem between two of
-//! them, solved in integers and returned only with a verified certificate of optimality.
-//! [`Histogram::resample`] and [`bootstrap_interval`] say how far chance alone would move it.
+//! A [`Histogram`] counts points, or takes masses, on a [`Grid`] of one to three axes. Every function that
+//! compares two laws returns a [`Distance`]: the value, whether it is a square, the numbers of points, the
+//! noise floor where it is known, an interval if there is one, and the share of mass that was not seen.
+//!
+//! | between | function | what |
+//! | --- | --- | --- |
+//! | histograms | [`squared_w2`], [`transport_grid`], [`transport_separable`] | exact transport, proven optimal, with plan and potentials |
+//! | histograms | [`total_variation`], [`jensen_shannon`], [`kullback_leibler`], [`squared_hellinger`] | place by place |
+//! | points | [`transport_points`], [`transport_costs`] | exact transport, thousands against thousands, any costs |
+//!
+//! [`noise_floor`] says what a distance between histograms would be by chance alone, [`bootstrap`] gives an
+//! interval, and [`Distance::debiased`] takes the floor away.
 //!
 //! ```
-//! use fokker_metrics::{Histogram, SquareGrid, squared_w2};
+//! use fokker_metrics::{Grid, Histogram, squared_w2};
 //! use ndarray::array;
 //!
-//! let grid = SquareGrid::new(5, 2.0)?;
+//! let grid = Grid::square(5, 2.0)?;
 //! let here = Histogram::from_points(grid, array![[0.1, 0.0], [-1.0, 0.2]].view())?;
 //! let there = Histogram::from_points(grid, array![[1.0, 0.0], [0.0, 0.0], [9.0, 0.0]].view())?;
 //! assert_eq!((there.total(), there.outside()), (2.0, 1));
-//! assert_eq!(squared_w2(&here, &there)?.squared_w2, 1.0);
+//! let found = squared_w2(&here, &there)?;
+//! assert_eq!((found.distance.value, found.distance.dropped), (1.0, [0.0, 1.0 / 3.0]));
+//! assert!(found.plan().iter().all(|entry| entry.to == entry.from + 1));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod distance;
+mod divergence;
 mod grid;
 mod histogram;
+mod masses;
+mod plan;
+mod points;
 mod resample;
 mod transport;
+mod uncertainty;
 
-pub use grid::{GridError, SquareGrid};
-pub use histogram::{Histogram, HistogramError};
-pub use resample::bootstrap_interval;
+pub use distance::{Distance, Floor};
+pub use divergence::{
+    DivergenceError, jensen_shannon, kullback_leibler, squared_hellinger, total_variation,
+};
+pub use grid::{Axis, Grid, GridError};
+pub use histogram::{GridMismatch, Histogram, HistogramError};
+pub use masses::{MassError, Side};
+pub use plan::PlanEntry;
+pub use points::PointsError;
 pub use transport::{
-    CertificateError, ExactTransport, LARGEST_GRID, Layer, TransportError, squared_w2,
+    CertificateError, ExactTransport, GroundCost, LARGEST_COSTS, LARGEST_GRID, TransportError,
+    squared_w2, transport_costs, transport_grid, transport_points, transport_separable,
+};
+pub use uncertainty::{
+    UncertaintyError, bootstrap, bootstrap_interval, noise_floor, w1_noise_floor,
 };

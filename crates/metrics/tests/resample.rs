@@ -1,13 +1,13 @@
 //! Resampling: the moments of the counts, and intervals that cover what they should.
 
-use fokker_metrics::{Histogram, SquareGrid, bootstrap_interval, squared_w2};
+use fokker_metrics::{Grid, Histogram, bootstrap_interval, squared_w2};
 use ndarray::{Array2, array};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
 #[test]
 fn counts_are_multinomial() {
-    let grid = SquareGrid::new(2, 1.0).unwrap();
+    let grid = Grid::square(2, 1.0).unwrap();
     // Two points of ten lie outside.
     let points = [[1.0, 1.0]; 5].into_iter().chain([[-1.0, 1.0]; 3]).chain([[7.0, 0.0]; 2]);
     let points: Vec<[f64; 2]> = points.collect();
@@ -43,7 +43,7 @@ fn counts_are_multinomial() {
 
 #[test]
 fn every_point_lands_however_the_masses_are_rounded() {
-    let grid = SquareGrid::new(16, 1.0).unwrap();
+    let grid = Grid::square(16, 1.0).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     for k in 1..40 {
         let mass = Array2::from_shape_fn((16, 16), |(i, j)| match (i + 3 * j) % 5 {
@@ -64,7 +64,7 @@ fn every_point_lands_however_the_masses_are_rounded() {
 /// The 95 % interval of `W2²` between two laws at distance 0.64 covers it about as often as it says.
 #[test]
 fn bootstrap_intervals_cover() {
-    let grid = SquareGrid::new(6, 1.0).unwrap();
+    let grid = Grid::square(6, 1.0).unwrap();
     let law = |shift: usize| {
         let mass = Array2::from_shape_fn((6, 6), |(j, i)| match (j, i.checked_sub(shift)) {
             (1..=3, Some(i @ 0..=2)) => (1 + i + j) as f64,
@@ -73,7 +73,7 @@ fn bootstrap_intervals_cover() {
         Histogram::from_mass(grid, mass).unwrap()
     };
     let laws = [law(0), law(2)];
-    let w2sq = |a: &Histogram, b: &Histogram| squared_w2(a, b).unwrap().squared_w2;
+    let w2sq = |a: &Histogram, b: &Histogram| squared_w2(a, b).unwrap().distance.value;
     let truth = w2sq(&laws[0], &laws[1]);
     assert!((truth - 0.64).abs() < 1e-12);
     let mut rng = ChaCha8Rng::seed_from_u64(3);

@@ -1,49 +1,78 @@
-//! Exact squared Wasserstein-2 between two histograms on one grid.
+//! Exact optimal transport.
 
 mod certificate;
+mod cost;
+mod grid;
 mod lattice;
-mod masses;
-mod prices;
+mod network;
+mod parcels;
+mod points;
 mod simplex;
 mod start;
 mod tree;
 
-use ndarray::Array2;
 use thiserror::Error;
 
-use crate::{Histogram, SquareGrid};
-use certificate::certified_cost;
-use lattice::Lattice;
-use masses::Masses;
+use crate::masses::Masses;
+use crate::{Distance, GridMismatch, PlanEntry, PointsError};
+use certificate::{Costs, certify};
+use parcels::Parcel;
+use simplex::Optimum;
 
-pub use certificate::{CertificateError, Layer};
+pub use certificate::CertificateError;
+pub use cost::GroundCost;
+pub use grid::{LARGEST_GRID, squared_w2, transport_grid, transport_separable};
+pub use points::{LARGEST_COSTS, transport_costs, transport_points};
 
-/// The most nodes a side for which the integers of [`squared_w2`] are sure not to overflow and
-/// rounding moves at most 2⁻⁴⁰ of the mass.
-pub const LARGEST_GRID: usize = 1024;
-
-/// The most nodes a side for which the dual prices are sure to fit into 32 bits.
-const LARGEST_NARROW_GRID: usize = 128;
-
-const _: () = assert!(simplex::price_range(LARGEST_NARROW_GRID) <= (i32::MAX >> 3) as i64);
-const _: () = assert!(simplex::price_range(LARGEST_GRID) <= i64::MAX >> 3);
-
-/// Why there is no distance between two histograms.
+/// Why there is no optimal transport between two sides.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum TransportError {
     /// The histograms lie on different grids.
-    #[error("the histograms lie on different grids, {first:?} and {second:?}")]
-    Grids {
-        /// The grid of the first histogram.
-        first: SquareGrid,
-        /// The grid of the second histogram.
-        second: SquareGrid,
-    },
-    /// The grid has more than [`LARGEST_GRID`] nodes a side.
-    #[error("a grid of {nodes} nodes a side is too large, at most {LARGEST_GRID} are possible")]
+    #[error(transparent)]
+    Grids(#[from] GridMismatch),
+    /// The grid has more than [`LARGEST_GRID`] places.
+    #[error("a grid of {places} places is too large, at most {LARGEST_GRID} are possible")]
     GridTooLarge {
-        /// The number of nodes a side.
-        nodes: usize,
+        /// The number of places.
+        places: usize,
+    },
+    /// The points have more than [`LARGEST_COSTS`] pairs.
+    #[error("{first} × {second} costs are too many, at most {LARGEST_COSTS} are possible")]
+    TooManyCosts {
+        /// The number of points on the first side.
+        first: usize,
+        /// The number of points on the second side.
+        second: usize,
+    },
+    /// There are not as many tables of costs as axes, or not of their lengths.
+    #[error("tables of costs have shapes {found:?} for axes of {expected:?} places")]
+    CostTables {
+        /// The lengths of the axes.
+        expected: Vec<usize>,
+        /// The shapes found.
+        found: Vec<[usize; 2]>,
+    },
+    /// The points or weights of the two sides cannot be used.
+    #[error(transparent)]
+    Points(#[from] PointsError),
+    /// A cost that is NaN or infinite.
+    #[error("the cost from {from} to {to}{} is {value}, which is not finite",
+        .axis.map_or(String::new(), |axis| format!(" along axis {axis}")))]
+    Cost {
+        /// The axis, on a grid.
+        axis: Option<usize>,
+        /// Where from.
+        from: usize,
+        /// Where to.
+        to: usize,
+        /// The cost.
+        value: f64,
+    },
+    /// Costs so large or so small that they cannot be scaled to integers.
+    #[error("costs that reach over {range:e} cannot be scaled to integers")]
+    CostRange {
+        /// The largest cost less the smallest.
+        range: f64,
     },
     /// The solver took more pivots than it should ever need; an internal inconsistency.
     #[error("the simplex method was stopped after {pivots} pivots")]
@@ -56,123 +85,137 @@ pub enum TransportError {
     Certificate(#[from] CertificateError),
 }
 
-/// The optimum of a transport problem between two histograms, of which optimality was verified.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// The optimum of a transport problem, of which optimality was verified.
+///
+/// The problem was solved in integers. What this may have cost in accuracy is bounded: the masses of the
+/// two sides were moved by [`ExactTransport::rounding`] together, and costs by
+/// [`ExactTransport::cost_rounding`] each, so that the value is that of the given problem up to
+/// `rounding` times the range of the costs, plus `cost_rounding`, plus a relative 2⁻⁵² or two.
+#[derive(Debug, Clone, PartialEq)]
 pub struct ExactTransport {
-    /// The squared Wasserstein-2 distance, in units of length².
-    pub squared_w2: f64,
+    /// The least cost of moving mass 1 from the first side to the second.
+    pub distance: Distance,
     /// The number of pivots the simplex method took.
     pub pivots: u64,
-    /// An upper bound on the part of the mass, of 1, that was moved by rounding the histograms to
-    /// integers, both histograms together. Zero where none was rounded, at most 2⁻⁴⁰ otherwise.
+    /// A bound on the part of the mass, of 1, that was moved by rounding it to integers, both sides
+    /// together. Zero where none was rounded, at most 2⁻⁴⁰ otherwise.
     pub rounding: f64,
+    /// A bound on the difference between each cost and the integer taken for it, in units of the costs.
+    /// Zero where costs are whole multiples of a unit.
+    pub cost_rounding: f64,
+    plan: Vec<Parcel>,
+    total: i64,
+    potentials: [Vec<f64>; 2],
 }
 
 impl ExactTransport {
-    /// The Wasserstein-2 distance itself, in units of length.
-    pub fn w2(&self) -> f64 {
-        self.squared_w2.sqrt()
+    /// Proves an optimum, given in the numbers of the places themselves.
+    fn new(
+        costs: &impl Costs,
+        masses: &Masses,
+        plan: Vec<Parcel>,
+        optimum: &Optimum,
+        prices: &[Option<i64>],
+        distance: impl Fn(f64) -> Distance,
+    ) -> Result<Self, TransportError> {
+        let proof = certify(costs, masses, &plan, prices)?;
+        let scale = costs.scale();
+        let total = masses.total;
+        let value = proof.cost as f64 / total as f64 * scale.unit + scale.offset;
+        // Shifted against each other so that each side has half of the value.
+        let half = |masses: &[i64], prices: &[i64]| {
+            let worth = masses.iter().zip(prices).map(|(&m, &p)| i128::from(m) * i128::from(p));
+            let (sum, total) = (worth.sum::<i128>(), i128::from(total));
+            let (whole, part) = (sum.div_euclid(total) as i64, sum.rem_euclid(total) as f64);
+            let part = part / total as f64;
+            let shift = |&price: &i64| ((price - whole) as f64 - part) * scale.unit + 0.5 * value;
+            prices.iter().map(shift).collect()
+        };
+        let [first, second] = &proof.potentials;
+        let potentials = [half(&masses.supply, first), half(&masses.demand, second)];
+        Ok(Self {
+            distance: distance(value),
+            pivots: optimum.pivots,
+            rounding: masses.rounding,
+            cost_rounding: scale.rounding,
+            plan,
+            total,
+            potentials,
+        })
     }
-}
 
-/// A transport problem in integers: row-major masses of a common positive total.
-struct Problem {
-    lattice: Lattice,
-    masses: Masses,
-}
-
-/// Mass sent along one line of the grid: from index `from` to index `to` of line `line`.
-struct Move {
-    line: usize,
-    from: usize,
-    to: usize,
-    mass: i64,
-}
-
-/// A flow and dual prices of the three layers, by place and independent of how they were found.
-struct Solution {
-    /// Moves along x, `line` being the row.
-    rows: Vec<Move>,
-    /// Moves along y, `line` being the column.
-    columns: Vec<Move>,
-    /// Dual prices of the layers in the order of [`Layer`], rows along y and columns along x.
-    prices: [Array2<i64>; 3],
-    pivots: u64,
-}
-
-/// The exact squared Wasserstein-2 distance between two histograms on the same grid,
-///
-/// ```text
-/// W₂² = min Σ π(a, b) |a - b|²   over π ≥ 0 with Σ_b π(a, b) = μ(a),  Σ_a π(a, b) = ν(b),
-/// ```
-///
-/// in units of length². Each histogram is first divided by its total, so the totals may differ.
-///
-/// The squared distance is a sum over the two axes, so mass may travel along its row first and
-/// along the column of its goal then: a flow from supplies `(y, x)` through middle nodes
-/// `(y, x')` to demands `(y', x')`, with `2 n³` arcs in place of `n⁴` (Auricchio, Bassetti,
-/// Gualandi and Veneroni, *Computing Kantorovich–Wasserstein distances on d-dimensional
-/// histograms using (d+1)-partite graphs*, NeurIPS 2018). A primal network simplex method solves
-/// it in integers. Before a value is returned, the flow and the dual prices are checked, in
-/// integers and by code that knows nothing of the solver, to be feasible on all nodes and arcs and
-/// of equal value, which proves both optimal.
-///
-/// Histograms of whole numbers with equal totals below 2⁵³ are taken as they are. All others are
-/// rounded to multiples of 2⁻⁶⁰ of their totals; [`ExactTransport::rounding`] bounds the mass this
-/// moves, and that times the squared diameter of the grid, `8 L²`, bounds what it does to the
-/// value. The value itself is the quotient of two integers, rounded to `f64`, times `h²`.
-///
-/// # Errors
-///
-/// [`TransportError::Grids`] if the grids differ, [`TransportError::GridTooLarge`] beyond
-/// [`LARGEST_GRID`] nodes a side. [`TransportError::Pivots`] and [`TransportError::Certificate`]
-/// would tell of an error in the solver: a value that is not proven is not returned.
-pub fn squared_w2(first: &Histogram, second: &Histogram) -> Result<ExactTransport, TransportError> {
-    let grid = first.grid();
-    if grid != second.grid() {
-        return Err(TransportError::Grids { first: grid, second: second.grid() });
+    /// An optimal plan: entries of positive mass that sum to 1, by origin, then goal. There are fewer
+    /// of them than `d` times the places or points of both sides.
+    pub fn plan(&self) -> Vec<PlanEntry> {
+        let total = self.total as f64;
+        let entry = |parcel: &Parcel| PlanEntry {
+            from: parcel.from,
+            to: parcel.to,
+            mass: parcel.mass as f64 / total,
+        };
+        self.plan.iter().map(entry).collect()
     }
-    let nodes = grid.nodes();
-    if nodes > LARGEST_GRID {
-        return Err(TransportError::GridTooLarge { nodes });
+
+    /// Optimal potentials `φ` and `ψ` at all places of the two sides, in units of the costs:
+    /// `φ(a) + ψ(b) ≤ c(a, b)`, with equality where the plan moves mass, and
+    /// `Σ μ φ = Σ ν ψ =` half of the value (Kantorovich). They are c-transforms of each other.
+    pub fn potentials(&self) -> [&[f64]; 2] {
+        [&self.potentials[0], &self.potentials[1]]
     }
-    let masses = Masses::new(first.mass(), second.mass());
-    let problem = Problem { lattice: Lattice::new(nodes), masses };
-    let solution = if nodes <= LARGEST_NARROW_GRID {
-        simplex::solve::<i32>(&problem)?
-    } else {
-        simplex::solve::<i64>(&problem)?
-    };
-    let cost = certified_cost(&problem, &solution)?;
-    let h = grid.spacing();
-    Ok(ExactTransport {
-        squared_w2: cost as f64 / problem.masses.total as f64 * (h * h),
-        pivots: solution.pivots,
-        rounding: problem.masses.rounding,
-    })
 }
 
 #[cfg(test)]
 mod examples {
-    use super::{Lattice, Masses, Problem};
+    use super::Masses;
+    use super::cost::GridCosts;
+    use super::lattice::Lattice;
+    use super::network::{Network, Price};
+    use super::start::{Start, corner_tree};
+    use crate::{Axis, Grid};
 
-    /// Problems with zeros, ties and whole rows or columns without mass, on small grids.
+    /// A problem on a small grid.
+    pub(super) struct Problem {
+        pub(super) lattice: Lattice,
+        pub(super) costs: GridCosts,
+        pub(super) masses: Masses,
+        pub(super) used: Vec<bool>,
+    }
+
+    impl Problem {
+        pub(super) fn network<P: Price>(&self) -> Network<'static, P> {
+            self.lattice.network(&self.costs, &self.used)
+        }
+
+        pub(super) fn start<P: Price>(&self, network: &Network<'_, P>) -> Start {
+            corner_tree(&self.lattice, network, &self.used, &self.masses)
+        }
+    }
+
+    /// Problems in one, two and three dimensions, with zeros, ties and whole lines without mass.
     pub(super) fn problems() -> impl Iterator<Item = Problem> {
-        (0..60usize).map(|k| {
-            let n = 2 + k % 7;
+        (0..90usize).map(|k| {
+            let sides = [2 + k % 7, 2 + k % 4, 2 + k % 3];
+            let sides = &sides[..1 + k % 3];
+            let axes: Vec<Axis> =
+                sides.iter().map(|&n| Axis::nodes(0.0, (n - 1) as f64, n).unwrap()).collect();
+            let grid = Grid::new(&axes).unwrap();
+            let (places, n) = (grid.len(), sides[0]);
             let lines = |i: usize, gap: usize| !(i + k).is_multiple_of(gap + 2);
-            let mut supply: Vec<i64> = (0..n * n)
+            let mut supply: Vec<i64> = (0..places)
                 .map(|i| if lines(i / n, k % 3) { (i * (k + 3) % 5) as i64 } else { 0 })
                 .collect();
-            let mut demand: Vec<i64> = (0..n * n)
+            let mut demand: Vec<i64> = (0..places)
                 .map(|i| if lines(i % n, k % 4) { (i * i * (k + 1) % 4) as i64 } else { 0 })
                 .collect();
             let short = supply.iter().sum::<i64>() - demand.iter().sum::<i64>();
-            supply[k % (n * n)] += 1 + (-short).max(0);
-            demand[3 * k % (n * n)] += 1 + short.max(0);
+            supply[k % places] += 1 + (-short).max(0);
+            demand[3 * k % places] += 1 + short.max(0);
             let total = supply.iter().sum();
+            let lattice = Lattice::new(sides.to_vec());
+            let costs = GridCosts::powers(&grid, 2, 1000).unwrap();
+            let used = lattice.in_use(&supply, &demand);
             let masses = Masses { supply, demand, total, rounding: 0.0 };
-            Problem { lattice: Lattice::new(n), masses }
+            Problem { lattice, costs, masses, used }
         })
     }
 }

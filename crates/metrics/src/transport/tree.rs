@@ -2,16 +2,10 @@
 
 use std::ops::AddAssign;
 
+use super::network::Arc;
+
 /// Stands for "no node".
 const NOWHERE: u32 = u32::MAX;
-
-/// An arc of the graph and the flow on it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Arc {
-    pub(super) tail: usize,
-    pub(super) head: usize,
-    pub(super) flow: i64,
-}
 
 /// The arc between a node and its parent, and the size of the subtree below it, node included.
 #[derive(Clone, Copy)]
@@ -134,16 +128,16 @@ impl Tree {
             (Some(block), None) => (block, tail, head),
             (None, None) => return None,
         };
-        if block.room > 0 {
-            self.carry(tail, top, -block.room);
-            self.carry(head, top, block.room);
-        }
         let size = self.branches[block.node].size;
-        self.cut(block.node, top);
-        let end = self.hang(inner, outer, block, inner == tail);
-        self.resize(outer, top, size);
-        let size = size as usize;
         let holds_tail = inner == tail;
+        // The flow goes down on the side of the tail, and up on that of the head.
+        let flow = if holds_tail { -block.room } else { block.room };
+        self.carry(inner, block.node, flow, 0);
+        self.carry(self.parent(block.node), top, flow, size.wrapping_neg());
+        self.carry(outer, top, -flow, size);
+        self.cut(block.node);
+        let end = self.hang(inner, outer, block, holds_tail);
+        let size = size as usize;
         Some(if 2 * size <= self.len {
             Part { first: inner, last: end, len: size, holds_tail }
         } else {
@@ -203,29 +197,20 @@ impl Tree {
         (tail, tail_block, head_block)
     }
 
-    /// Sends flow upwards from a node to an ancestor.
-    fn carry(&mut self, mut node: usize, top: usize, flow: i64) {
+    /// Sends flow upwards from a node to, but without, an ancestor, and adds to the sizes on the way.
+    fn carry(&mut self, mut node: usize, top: usize, flow: i64, size: u32) {
         while node != top {
             let branch = &mut self.branches[node];
             branch.flow += if branch.up { flow } else { -flow };
+            branch.size = branch.size.wrapping_add(size);
             node = branch.parent as usize;
         }
     }
 
-    /// Adds to the sizes from a node up to, but without, an ancestor.
-    fn resize(&mut self, mut node: usize, top: usize, by: u32) {
-        while node != top {
-            let branch = &mut self.branches[node];
-            branch.size = branch.size.wrapping_add(by);
-            node = branch.parent as usize;
-        }
-    }
-
-    /// Cuts the subtree of a node out of the ring, with the ancestors up to `top` losing its size.
-    fn cut(&mut self, node: usize, top: usize) {
+    /// Cuts the subtree of a node out of the ring.
+    fn cut(&mut self, node: usize) {
         let (before, end) = (self.previous[node] as usize, self.last[node]);
         self.link(before, self.next[end as usize] as usize);
-        self.resize(self.parent(node), top, self.branches[node].size.wrapping_neg());
         self.move_last(self.parent(node), end, before as u32);
     }
 
