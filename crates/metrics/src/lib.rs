@@ -9,6 +9,8 @@
 //! | histograms | [`squared_w2`], [`transport_grid`], [`transport_separable`] | exact transport, proven optimal, with plan and potentials |
 //! | histograms | [`total_variation`], [`jensen_shannon`], [`kullback_leibler`], [`squared_hellinger`] | place by place |
 //! | points | [`transport_points`], [`transport_costs`] | exact transport, thousands against thousands, any costs |
+//! | points | [`sliced_wasserstein`] | estimates for many points |
+//! | points on a line | [`wasserstein_line`], [`line_plan`] | exact, any number |
 //!
 //! [`noise_floor`] says what a distance between histograms would be by chance alone, [`bootstrap`] gives an
 //! interval, and [`Distance::debiased`] takes the floor away.
@@ -31,10 +33,12 @@ mod distance;
 mod divergence;
 mod grid;
 mod histogram;
+mod line;
 mod masses;
 mod plan;
 mod points;
 mod resample;
+mod sliced;
 mod transport;
 mod uncertainty;
 
@@ -44,9 +48,11 @@ pub use divergence::{
 };
 pub use grid::{Axis, Grid, GridError};
 pub use histogram::{GridMismatch, Histogram, HistogramError};
+pub use line::{LineError, LineTransport, line_plan, wasserstein_line};
 pub use masses::{MassError, Side};
 pub use plan::PlanEntry;
 pub use points::PointsError;
+pub use sliced::{SlicedError, sliced_wasserstein};
 pub use transport::{
     CertificateError, ExactTransport, GroundCost, LARGEST_COSTS, LARGEST_GRID, TransportError,
     squared_w2, transport_costs, transport_grid, transport_points, transport_separable,
