@@ -10,6 +10,7 @@
 //! | histograms | [`total_variation`], [`jensen_shannon`], [`kullback_leibler`], [`squared_hellinger`] | place by place |
 //! | points | [`transport_points`], [`transport_costs`] | exact transport, thousands against thousands, any costs |
 //! | points | [`sliced_wasserstein`] | estimates for many points |
+//! | points | [`squared_energy_distance`], [`squared_mmd`] | sums over pairs |
 //! | points on a line | [`wasserstein_line`], [`line_plan`] | exact, any number |
 //!
 //! [`noise_floor`] says what a distance between histograms would be by chance alone, [`bootstrap`] gives an
@@ -35,6 +36,7 @@ mod grid;
 mod histogram;
 mod line;
 mod masses;
+mod pairwise;
 mod plan;
 mod points;
 mod resample;
@@ -50,6 +52,7 @@ pub use grid::{Axis, Grid, GridError};
 pub use histogram::{GridMismatch, Histogram, HistogramError};
 pub use line::{LineError, LineTransport, line_plan, wasserstein_line};
 pub use masses::{MassError, Side};
+pub use pairwise::{PairwiseError, median_bandwidth, squared_energy_distance, squared_mmd};
 pub use plan::PlanEntry;
 pub use points::PointsError;
 pub use sliced::{SlicedError, sliced_wasserstein};
