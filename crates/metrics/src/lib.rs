@@ -7,9 +7,10 @@
 //! | between | function | what |
 //! | --- | --- | --- |
 //! | histograms | [`squared_w2`], [`transport_grid`], [`transport_separable`] | exact transport, proven optimal, with plan and potentials |
+//! | histograms | [`Sinkhorn::histograms`] | debiased entropic transport on large grids, with bounds of the optimum |
 //! | histograms | [`total_variation`], [`jensen_shannon`], [`kullback_leibler`], [`squared_hellinger`] | place by place |
 //! | points | [`transport_points`], [`transport_costs`] | exact transport, thousands against thousands, any costs |
-//! | points | [`sliced_wasserstein`] | estimates for many points |
+//! | points | [`Sinkhorn::points`], [`sliced_wasserstein`] | estimates for many points |
 //! | points | [`squared_energy_distance`], [`squared_mmd`] | sums over pairs |
 //! | points on a line | [`wasserstein_line`], [`line_plan`] | exact, any number |
 //!
@@ -40,6 +41,7 @@ mod pairwise;
 mod plan;
 mod points;
 mod resample;
+mod sinkhorn;
 mod sliced;
 mod transport;
 mod uncertainty;
@@ -55,6 +57,7 @@ pub use masses::{MassError, Side};
 pub use pairwise::{PairwiseError, median_bandwidth, squared_energy_distance, squared_mmd};
 pub use plan::PlanEntry;
 pub use points::PointsError;
+pub use sinkhorn::{Epsilon, Sinkhorn, SinkhornDivergence, SinkhornError};
 pub use sliced::{SlicedError, sliced_wasserstein};
 pub use transport::{
     CertificateError, ExactTransport, GroundCost, LARGEST_COSTS, LARGEST_GRID, TransportError,
