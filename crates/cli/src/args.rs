@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use fokker_experiment::{Method, Precision, TargetSource};
+use fokker_experiment::{Comparison, DistanceMethod, GroundCost, Method, Precision, TargetSource};
 
 use crate::report::Failure;
 
@@ -156,24 +156,141 @@ pub(crate) enum Command {
         #[arg(long, value_name = "MODEL.safetensors")]
         out: PathBuf,
     },
-    /// Measure the exact Wasserstein-2 distance between two histograms or two point sets
+    /// Measure the Wasserstein distance between two histograms or two point sets, exactly or otherwise
     #[command(
-        after_help = "Histograms are [n, n], rows along y, over the nodes linspace(-L, L, n) in both \
-                      directions; a flat array of n² entries is one, too. Points are [m, 2] with m other \
-                      than 2; they are \
-                      counted at the nearest of 64 × 64 such nodes, and those outside the box are \
-                      dropped and reported. Both sides are normalised to mass 1.\n\n\
-                      Example:\n  fokker w2 ode.npy sde.npy --extent 3.5 --json"
+        after_help = "Files are .npy or .csv. Histograms are [n, n], rows along y, over the nodes \
+                      linspace(-L, L, n) in both directions; n² numbers flat are one, too, and [n, n, n] is \
+                      one in space. Points are [m, d] with m other than d, and are counted at the nearest \
+                      of such nodes, those outside the box being dropped and reported; with --points they \
+                      are taken as they are, and m may be d. Both sides are normalised to mass 1.\n\n\
+                      exact      the optimum, proven; of points as they are some thousands a side\n\
+                      sinkhorn   the debiased Sinkhorn divergence, for large grids\n\
+                      sliced     the mean over random directions, for points, any number\n\
+                      1d         the optimum between points on a line, any number\n\n\
+                      A plan is an array [k, 3]: where from, where to, and the share of the mass, with \
+                      points by their rows and nodes by their places in the flattened array.\n\n\
+                      Examples:\n  fokker w2 ode.npy sde.npy --extent 3.5 --json\n  \
+                      fokker w2 a.csv b.csv --points --cost euclidean --plan plan.npy\n  \
+                      fokker w2 ode.npy sde.npy --method sliced --projections 200"
     )]
-    W2 {
-        /// The first .npy file
-        a: PathBuf,
-        /// The second .npy file
-        b: PathBuf,
-        /// Half the side L of the box
-        #[arg(long, value_name = "L", default_value_t = 3.5, value_parser = extent)]
-        extent: f64,
-    },
+    W2(W2),
+}
+
+/// What `fokker w2` is asked for.
+#[derive(Debug, clap::Args)]
+pub(crate) struct W2 {
+    /// The first file
+    pub(crate) a: PathBuf,
+    /// The second file
+    pub(crate) b: PathBuf,
+    /// How the distance is found
+    #[arg(long, default_value = "exact")]
+    pub(crate) method: DistanceName,
+    /// What it costs to move mass: the distance squared, the distance, or the sum along the axes
+    #[arg(long, default_value = "squared")]
+    pub(crate) cost: CostName,
+    /// Take points as they are, not counted on a grid
+    #[arg(long)]
+    pub(crate) points: bool,
+    /// Half the side L of the box [default: 3.5]
+    #[arg(long, value_name = "L", value_parser = extent)]
+    pub(crate) extent: Option<f64>,
+    /// Nodes along each axis on which points are counted [default: 64, in space 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_048_576))]
+    pub(crate) nodes: Option<u32>,
+    /// Write the plan, of exact and 1d
+    #[arg(long, value_name = "FILE.npy")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Sinkhorn's ε, as a share of the cost across the box [default: 0.001]
+    #[arg(long, value_name = "SHARE", value_parser = extent)]
+    pub(crate) epsilon: Option<f64>,
+    /// Random directions of a sliced distance [default: 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    pub(crate) projections: Option<u32>,
+    /// Replicates of the bootstrap, for an interval around the exact distance of points on a grid
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=10_000))]
+    pub(crate) bootstrap: Option<u32>,
+}
+
+impl W2 {
+    /// What the options ask for.
+    pub(crate) fn comparison(&self, seed: u64) -> Comparison {
+        Comparison {
+            method: self.method.into(),
+            cost: self.cost.into(),
+            pointwise: self.points,
+            extent: self.extent.unwrap_or(3.5),
+            nodes: self.nodes.map(|nodes| nodes as usize),
+            epsilon: self.epsilon.unwrap_or(1e-3),
+            projections: self.projections.unwrap_or(100).into(),
+            bootstrap: self.bootstrap.unwrap_or(0).into(),
+            seed,
+            plan: self.plan.clone(),
+        }
+    }
+
+    /// The method as an option, and the first option that it has no use for.
+    fn unused(&self) -> Option<(&'static str, &'static str)> {
+        use DistanceName::{Exact, Line, Sinkhorn, Sliced};
+        let name = match self.method {
+            Exact if self.points => "w2 --points",
+            Exact => "w2 --method exact",
+            Sinkhorn => "w2 --method sinkhorn",
+            Sliced => "w2 --method sliced",
+            Line => "w2 --method 1d",
+        };
+        let without_box = self.points || matches!(self.method, Sliced | Line);
+        let unused = [
+            ("--points", self.points && matches!(self.method, Sliced | Line)),
+            ("--cost manhattan", self.cost == CostName::Manhattan && self.method == Sliced),
+            ("--extent", self.extent.is_some() && without_box),
+            ("--nodes", self.nodes.is_some() && without_box),
+            ("--plan", self.plan.is_some() && matches!(self.method, Sinkhorn | Sliced)),
+            ("--epsilon", self.epsilon.is_some() && self.method != Sinkhorn),
+            ("--projections", self.projections.is_some() && self.method != Sliced),
+            ("--bootstrap", self.bootstrap.is_some() && (self.method != Exact || self.points)),
+        ];
+        unused.into_iter().find_map(|(option, unused)| unused.then_some((name, option)))
+    }
+}
+
+/// The names of the methods on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DistanceName {
+    Exact,
+    Sinkhorn,
+    Sliced,
+    #[value(name = "1d")]
+    Line,
+}
+
+impl From<DistanceName> for DistanceMethod {
+    fn from(name: DistanceName) -> Self {
+        match name {
+            DistanceName::Exact => Self::Exact,
+            DistanceName::Sinkhorn => Self::Sinkhorn,
+            DistanceName::Sliced => Self::Sliced,
+            DistanceName::Line => Self::Line,
+        }
+    }
+}
+
+/// The names of the costs on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CostName {
+    Squared,
+    Euclidean,
+    Manhattan,
+}
+
+impl From<CostName> for GroundCost {
+    fn from(name: CostName) -> Self {
+        match name {
+            CostName::Squared => Self::SquaredEuclidean,
+            CostName::Euclidean => Self::Euclidean,
+            CostName::Manhattan => Self::Manhattan,
+        }
+    }
 }
 
 /// What means of the residual are taken over.
@@ -242,7 +359,8 @@ impl Arguments {
 
     /// Whether the command draws random numbers and works on many threads.
     fn draws(&self) -> bool {
-        self.listens() || matches!(self.command, Command::Residual { at: None, .. })
+        self.listens()
+            || matches!(self.command, Command::Residual { at: None, .. } | Command::W2(_))
     }
 
     /// Refuses an option that the command would not look at.
@@ -256,16 +374,22 @@ impl Arguments {
             Command::Residual { .. } => "residual --at",
             Command::Import { .. } => "import",
             Command::Sample { .. } => "sample",
-            Command::W2 { .. } => "w2",
+            Command::W2(_) => "w2",
         };
         let unused = [
             ("--seed", self.seed.is_some() && !self.draws()),
             ("--threads", self.threads.is_some() && !self.draws()),
             ("--json", self.json && matches!(self.command, Command::Init | Command::Report { .. })),
         ];
-        match unused.into_iter().find(|(_, unused)| *unused) {
-            Some((option, _)) => Err(Failure::Option { option, command }),
-            None => Ok(()),
+        if let Some((option, _)) = unused.into_iter().find(|(_, unused)| *unused) {
+            return Err(Failure::Option { option, command });
+        }
+        match &self.command {
+            Command::W2(w2) => match w2.unused() {
+                Some((command, option)) => Err(Failure::Option { option, command }),
+                None => Ok(()),
+            },
+            _ => Ok(()),
         }
     }
 }

@@ -25,9 +25,6 @@ use interrupt::Interrupt;
 use progress::Follower;
 use report::Failure;
 
-/// Nodes in each direction on which `fokker w2` counts points.
-const NODES: usize = 64;
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     progress::set_up_log(arguments.quiet, arguments.verbose);
@@ -128,8 +125,8 @@ fn execute(arguments: &Arguments, interrupt: &Interrupt) -> Result<(), Failure> 
             tracing::info!("{n} points by the {name} in {steps} steps: {}", out.display());
             Ok(())
         }
-        Command::W2 { a, b, extent } => {
-            let found = distance(a, b, *extent, NODES)?;
+        Command::W2(w2) => {
+            let found = distance(&w2.a, &w2.b, &w2.comparison(arguments.seed.unwrap_or(0)))?;
             if arguments.json {
                 return print_json(&found);
             }

@@ -2,20 +2,66 @@
 
 use std::fmt::Write;
 
-use fokker_experiment::{Cell, Distance, Input, Protocol, ResidualMeans, ResidualReport};
+use fokker_experiment::{
+    Cell, DistanceMethod, DistanceReport, Input, Protocol, ResidualMeans, ResidualReport,
+};
 
 /// The result of `fokker w2`.
-pub(crate) fn distance(found: &Distance) -> String {
-    let Distance { w2sq, w2, extent, nodes, mass, outside, .. } = found;
-    let mut text = format!(
-        "W2² = {w2sq:.10}\nW2  = {w2:.10}\nexact, on {nodes} × {nodes} nodes over ±{extent}\n"
-    );
-    if found.input == Input::Points {
-        let _ = writeln!(
-            text,
-            "points inside the box: {} and {}; outside, and in no distance: {} and {}",
-            mass[0], mass[1], outside[0], outside[1]
-        );
+pub(crate) fn distance(found: &DistanceReport) -> String {
+    let name = match found.method {
+        DistanceMethod::Exact | DistanceMethod::Line => "W",
+        DistanceMethod::Sinkhorn => "S",
+        DistanceMethod::Sliced => "SW",
+    };
+    let mut text = String::new();
+    // Writing into a string does not fail.
+    let value = found.w2sq.or(found.w1).unwrap_or_default();
+    match (found.w2sq, found.w1) {
+        (Some(w2sq), _) => {
+            let _ = writeln!(text, "{name}2² = {w2sq:.10}");
+            if let Some(w2) = found.w2 {
+                let _ = writeln!(text, "{name}2  = {w2:.10}");
+            }
+        }
+        (_, w1) => {
+            let _ = writeln!(text, "{name}1 = {:.10}", w1.unwrap_or_default());
+        }
+    }
+    let method = match found.method {
+        DistanceMethod::Exact => "exact".to_owned(),
+        DistanceMethod::Line => "exact, points on a line".to_owned(),
+        DistanceMethod::Sinkhorn => {
+            format!("debiased Sinkhorn divergence, ε = {:.3e}", found.epsilon.unwrap_or_default())
+        }
+        DistanceMethod::Sliced => format!(
+            "sliced, {} directions, standard error {:.2e}",
+            found.projections.unwrap_or_default(),
+            found.standard_error.unwrap_or_default()
+        ),
+    };
+    let _ = write!(text, "{method}, cost {}", found.cost);
+    if let (Some(nodes), Some(extent)) = (found.nodes, found.extent) {
+        let _ = write!(text, ", on {nodes} nodes a side over ±{extent}");
+    }
+    text.push('\n');
+    if let Some([low, high]) = found.bracket {
+        let _ = writeln!(text, "the optimum of transport lies in [{low:.10}, {high:.10}]");
+    }
+    if let Some([low, high]) = found.interval {
+        let _ = writeln!(text, "95 % interval [{low:.6}, {high:.6}]");
+    }
+    if let (Some(floor), Some(error)) = (found.floor, found.floor_se) {
+        let debiased = value - floor;
+        let _ = writeln!(text, "noise floor {floor:.6} ± {error:.6}; less the floor {debiased:.6}");
+    }
+    if let (Input::Points, [a, b]) = (found.input, found.mass) {
+        let _ = match (found.nodes, found.outside) {
+            (None, _) => writeln!(text, "points: {a} and {b}"),
+            (_, [c, d]) => writeln!(
+                text,
+                "points inside the box: {a} and {b}; outside, and in no distance: {c} and {d}"
+            ),
+        };
     }
     text
 }

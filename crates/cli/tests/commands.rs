@@ -248,6 +248,110 @@ fn w2_measures_histograms_and_points() {
 }
 
 #[test]
+fn w2_compares_points_by_every_method_and_cost() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let json = |arguments: &[&str]| -> Value {
+        let printed = succeed(folder.path(), &[&["w2", "--json"], arguments].concat());
+        serde_json::from_str(&printed).unwrap()
+    };
+    let close = |value: &Value, exact: f64| (value.as_f64().unwrap() - exact).abs() < 1e-12;
+    // A shift by (3, 4), in another order.
+    write("a.csv", "x,y\n0,0\n1,0\n0,1\n");
+    write("b.csv", "3,5\n3,4\n4,4\n");
+    let points = ["a.csv", "b.csv", "--points"];
+    for (cost, field, exact) in
+        [("squared", "w2sq", 25.0), ("euclidean", "w1", 5.0), ("manhattan", "w1", 7.0)]
+    {
+        let found = json(&[&points[..], &["--cost", cost, "--plan", "plan.npy"]].concat());
+        assert!(close(&found[field], exact), "{found}");
+        assert_eq!((&found["n"], &found["nodes"]), (&serde_json::json!([3, 3]), &Value::Null));
+        let plan: Array2<f64> = read_npy(folder.path().join("plan.npy")).unwrap();
+        assert_eq!((plan.ncols(), plan.column(2).sum()), (3, 1.0));
+        if cost == "squared" {
+            let third = 1.0 / 3.0;
+            assert_eq!(
+                plan,
+                ndarray::array![[0.0, 1.0, third], [1.0, 2.0, third], [2.0, 0.0, third]]
+            );
+        }
+    }
+    // The divergence of a shift is its squared length, too.
+    let found = json(&[&points[..], &["--method", "sinkhorn", "--epsilon", "0.01"]].concat());
+    assert!((found["w2sq"].as_f64().unwrap() - 25.0).abs() < 1e-2, "{found}");
+    let bracket = found["bracket"].as_array().unwrap();
+    assert!(bracket[0].as_f64().unwrap() <= 25.0 + 1e-9, "{found}");
+    assert!(bracket[1].as_f64().unwrap() >= 25.0 - 1e-9, "{found}");
+    let sliced = |seed, threads| {
+        let options = ["--method", "sliced", "--projections", "400"];
+        let more = ["--seed", seed, "--threads", threads];
+        json(&[&points[..2], &options[..], &more[..]].concat())
+    };
+    let found = sliced("1", "1");
+    let error = found["standard_error"].as_f64().unwrap();
+    assert!((found["w2sq"].as_f64().unwrap() - 12.5).abs() < 5.0 * error, "{found}");
+    assert_eq!(found, sliced("1", "3"));
+    assert_ne!(found, sliced("2", "1"));
+    write("p.csv", "3\n1\n2\n");
+    write("q.csv", "5\n4\n6\n");
+    let found = json(&["p.csv", "q.csv", "--method", "1d"]);
+    assert!(close(&found["w2sq"], 9.0) && close(&found["w2"], 3.0), "{found}");
+    let found = json(&["p.csv", "q.csv", "--method", "1d", "--cost", "euclidean"]);
+    assert!(close(&found["w1"], 3.0) && found.get("w2sq").is_none(), "{found}");
+    let text = succeed(folder.path(), &["w2", "p.csv", "q.csv", "--method", "1d"]);
+    assert!(text.contains("W2² = 9.0") && text.contains("points: 3 and 3"), "{text}");
+}
+
+#[test]
+fn w2_of_counted_points_has_a_floor_an_interval_and_a_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, shift: f64| {
+        let points = Array2::from_shape_fn((400, 2), |(i, k)| {
+            [(i % 20) as f64, (i / 20) as f64][k] / 10.0 - 1.0 + shift
+        });
+        write_npy(folder.path().join(name), &points).unwrap();
+    };
+    write("a.npy", 0.0);
+    write("b.npy", 0.5);
+    let json = |arguments: &[&str]| -> Value {
+        let printed =
+            succeed(folder.path(), &[&["w2", "a.npy", "b.npy", "--json"], arguments].concat());
+        serde_json::from_str(&printed).unwrap()
+    };
+    let found = json(&["--nodes", "15", "--bootstrap", "20", "--plan", "plan.npy"]);
+    assert!((found["w2sq"].as_f64().unwrap() - 0.5).abs() < 1e-12, "{found}");
+    let floor = found["floor"].as_f64().unwrap();
+    assert!(floor > 0.0 && floor < 0.1, "{found}");
+    let interval: Vec<f64> = serde_json::from_value(found["interval"].clone()).unwrap();
+    assert!(interval[0] < 0.5 && interval[1] > 0.4, "{found}");
+    let plan: Array2<f64> = read_npy(folder.path().join("plan.npy")).unwrap();
+    // By (1, 1) nodes of spacing ½ on 15 × 15.
+    assert!(plan.rows().into_iter().all(|row| row[1] - row[0] == 16.0), "{plan}");
+    for (cost, exact) in [("manhattan", 1.0), ("euclidean", 0.5f64.sqrt())] {
+        let found = json(&["--nodes", "15", "--cost", cost]);
+        assert!((found["w1"].as_f64().unwrap() - exact).abs() < 1e-9, "{found}");
+    }
+    let found = json(&["--nodes", "15", "--method", "sinkhorn"]);
+    assert!((found["w2sq"].as_f64().unwrap() - 0.5).abs() < 0.02, "{found}");
+    let text = succeed(folder.path(), &["w2", "a.npy", "b.npy"]);
+    assert!(text.contains("noise floor") && text.contains("less the floor"), "{text}");
+}
+
+#[test]
+fn w2_measures_histograms_in_space() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut a = ndarray::Array3::zeros((8, 8, 8));
+    let mut b = a.clone();
+    a[[0, 1, 2]] = 1.0;
+    b[[1, 3, 5]] = 1.0;
+    write_npy(folder.path().join("a.npy"), &a).unwrap();
+    write_npy(folder.path().join("b.npy"), &b).unwrap();
+    let found = succeed(folder.path(), &["w2", "a.npy", "b.npy", "--json"]);
+    let found: Value = serde_json::from_str(&found).unwrap();
+    assert_eq!(found["w2sq"], 14.0);
+}
+
+#[test]
 fn every_command_has_help_with_an_example() {
     let folder = tempfile::tempdir().unwrap();
     for command in ["init", "run", "report", "sample", "gap", "residual", "import", "w2"] {

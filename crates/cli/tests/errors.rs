@@ -85,6 +85,7 @@ fn files_and_options() {
     write_npy(path("negative.npy"), &array![[1.0, 2.0], [3.0, -4.0]]).unwrap();
     write_npy(path("points.npy"), &array![[0.0, 0.0], [1.0, 0.0], [0.5, 0.5]]).unwrap();
     write_npy(path("lost.npy"), &array![[0.0, 0.0], [1.0, f64::INFINITY], [0.5, 0.5]]).unwrap();
+    fs::write(path("points.csv"), "x,y\n0,1\n2,three\n").unwrap();
     write_npy(path("far.npy"), &array![[9.0, 0.0], [0.0, 9.0], [9.0, 9.0]]).unwrap();
     write_npy(path("large.npy"), &Array2::<u8>::ones((1025, 1025))).unwrap();
     // Headers that no library of ours would write.
@@ -105,7 +106,19 @@ fn files_and_options() {
         &["init", "--threads", "2"],
         &["run", "study.ron", "--seed", "-1"],
         &["init", "--seed", "1"],
-        &["w2", "a.npy", "b.npy", "--seed", "1"],
+        &["w2", "a.npy", "a.npy", "--method", "magic"],
+        &["w2", "a.npy", "a.npy", "--method", "1d"],
+        &["w2", "a.npy", "a.npy", "--method", "sliced", "--plan", "plan.npy"],
+        &["w2", "a.npy", "a.npy", "--method", "sliced", "--cost", "manhattan"],
+        &["w2", "a.npy", "a.npy", "--method", "sinkhorn", "--cost", "euclidean"],
+        &["w2", "a.npy", "a.npy", "--method", "sinkhorn", "--epsilon", "0"],
+        &["w2", "a.npy", "a.npy", "--epsilon", "0.1"],
+        &["w2", "a.npy", "a.npy", "--projections", "10"],
+        &["w2", "a.npy", "a.npy", "--points", "--extent", "1"],
+        &["w2", "a.npy", "b.npy", "--points"],
+        &["w2", "a.npy", "a.npy", "--plan", "missing/plan.npy"],
+        &["w2", "a.npy", "a.npy", "--plan", "a.npy"],
+        &["w2", "points.npy", "points.csv", "--points"],
         &["w2", "a.npy", "missing.npy"],
         &["w2", "a.npy", "text.npy"],
         &["w2", "a.npy", "b.npy"],

@@ -2,7 +2,9 @@ use std::io;
 use std::path::PathBuf;
 
 use fokker_fp_residual::ObjectiveError;
-use fokker_metrics::{HistogramError, TransportError, UncertaintyError};
+use fokker_metrics::{
+    HistogramError, LineError, SinkhornError, SlicedError, TransportError, UncertaintyError,
+};
 use fokker_samplers::SamplingError;
 use fokker_score_net::{CheckpointError, NetworkError};
 use fokker_sde_core::{BatchError, TimeGridError};
@@ -116,6 +118,15 @@ pub enum Error {
     /// The distance could not be computed.
     #[error("the distance could not be computed: {0}")]
     Transport(#[from] TransportError),
+    /// The distance along a line could not be computed.
+    #[error("the distance could not be computed: {0}")]
+    Line(#[from] LineError),
+    /// The sliced distance could not be computed.
+    #[error("the distance could not be computed: {0}")]
+    Sliced(#[from] SlicedError),
+    /// Sinkhorn's divergence could not be computed.
+    #[error("the distance could not be computed: {0}")]
+    Sinkhorn(#[from] SinkhornError),
     /// There is no noise floor or no interval.
     #[error("the uncertainty of the distance could not be computed: {0}")]
     Uncertainty(#[from] UncertaintyError),
@@ -141,9 +152,22 @@ impl Error {
             return [IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem]
                 .contains(&source.kind());
         }
+        match self {
+            Self::Transport(error) => {
+                return !matches!(
+                    error,
+                    TransportError::Pivots { .. } | TransportError::Certificate(_)
+                );
+            }
+            Self::Sinkhorn(error) => return !matches!(error, SinkhornError::NotConverged { .. }),
+            _ => {}
+        }
         matches!(
             self,
             Self::Config(_)
+                | Self::Line(_)
+                | Self::Sliced(_)
+                | Self::Uncertainty(_)
                 | Self::Read { .. }
                 | Self::Content { .. }
                 | Self::Checkpoint { .. }

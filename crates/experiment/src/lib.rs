@@ -36,8 +36,9 @@ mod training_state;
 
 pub use cell::{Cell, CellId, Distances, ResidualBand, ResidualMeans};
 pub use config::{EXAMPLE, Experiment, Measurement, Network, Sampling, Stage, Training};
-pub use distance::{Distance, Input, distance};
+pub use distance::{Comparison, DistanceMethod, DistanceReport, Input, distance};
 pub use error::Error;
+pub use fokker_metrics::GroundCost;
 pub use gap::gap;
 pub use import::{Imported, import};
 pub use progress::{Event, Progress, Silent};

@@ -30,6 +30,8 @@ pub enum Purpose {
     Evaluation = 7,
     /// Resampling of what was measured.
     Bootstrap = 8,
+    /// Directions that points are projected on.
+    Projection = 9,
 }
 
 /// All the random numbers that one master seed stands for: a stream for each
