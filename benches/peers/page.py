@@ -19,6 +19,8 @@ TITLES = {
     "ode": "Sampling, ODE (million scores per second)",
     "sde": "Sampling, SDE (million scores per second)",
 }
+# The marks around the section that transport.py writes.
+TRANSPORT = ("<!-- transport -->", "<!-- end of transport -->")
 SCORES = problem.PARTICLES * problem.STEPS
 
 # 80 × 80 products that the work needs: 12 per denoising point, 24 per residual point, 4 per score.
