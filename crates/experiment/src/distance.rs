@@ -11,13 +11,8 @@ use fokker_sde_core::{Purpose, Streams};
 use ndarray::{Array2, ArrayD, Axis as Direction, Ix2};
 use serde::Serialize;
 
+use crate::evaluate::{FLOOR_DRAWS, LEVEL};
 use crate::{Error, files, table};
-
-/// Draws that a noise floor is averaged over.
-const FLOOR_DRAWS: u64 = 10;
-
-/// The level of a bootstrap interval.
-const LEVEL: f64 = 0.95;
 
 /// How a distance is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -12,10 +12,10 @@ use crate::{
 };
 
 /// Draws that a noise floor is averaged over.
-const FLOOR_DRAWS: u64 = 10;
+pub(crate) const FLOOR_DRAWS: u64 = 10;
 
 /// The level of the bootstrap intervals.
-const LEVEL: f64 = 0.95;
+pub(crate) const LEVEL: f64 = 0.95;
 
 /// What samples of one target are compared with.
 pub(crate) struct Truth {
