@@ -34,6 +34,7 @@
 mod distance;
 mod divergence;
 mod grid;
+mod ground_cost;
 mod histogram;
 mod line;
 mod masses;
@@ -51,6 +52,7 @@ pub use divergence::{
     DivergenceError, jensen_shannon, kullback_leibler, squared_hellinger, total_variation,
 };
 pub use grid::{Axis, Grid, GridError};
+pub use ground_cost::GroundCost;
 pub use histogram::{GridMismatch, Histogram, HistogramError};
 pub use line::{LineError, LineTransport, line_plan, wasserstein_line};
 pub use masses::{MassError, Side};
@@ -60,8 +62,8 @@ pub use points::PointsError;
 pub use sinkhorn::{Epsilon, Sinkhorn, SinkhornDivergence, SinkhornError};
 pub use sliced::{SlicedError, sliced_wasserstein};
 pub use transport::{
-    CertificateError, ExactTransport, GroundCost, LARGEST_COSTS, LARGEST_GRID, TransportError,
-    squared_w2, transport_costs, transport_grid, transport_points, transport_separable,
+    CertificateError, ExactTransport, LARGEST_COSTS, LARGEST_GRID, TransportError, squared_w2,
+    transport_costs, transport_grid, transport_points, transport_separable,
 };
 pub use uncertainty::{
     UncertaintyError, bootstrap, bootstrap_interval, noise_floor, w1_noise_floor,

@@ -1,3 +1,5 @@
+//! Points drawn from a histogram as a law.
+
 use rand::Rng;
 use rand_distr::{Binomial, Distribution};
 

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::cost::{GridCosts, GroundCost};
+use super::cost::GridCosts;
 use super::lattice::Lattice;
 use super::network::Price;
 use super::parcels::follow;
@@ -12,7 +12,7 @@ use super::start::corner_tree;
 use super::{ExactTransport, TransportError};
 use crate::histogram::common_grid;
 use crate::masses::Masses;
-use crate::{Axis, Distance, Histogram};
+use crate::{Axis, Distance, GroundCost, Histogram};
 
 /// The most places of a grid for which the integers of [`transport_separable`] are sure not to overflow and
 /// rounding moves at most 2⁻⁴⁰ of the mass: 2²⁰, such as 1024 × 1024.
@@ -122,18 +122,18 @@ fn solve_layers(
     let costs = costs(steps)?;
     let masses = Masses::normalised(first.masses(), second.masses());
     let largest = costs.axes.iter().flat_map(|axis| &axis.values).copied().max().unwrap_or(0);
-    let optimum = if largest * (steps as i64 + 1) <= i64::from(i32::MAX >> 3) {
-        optimum::<i32>(&lattice, &costs, &masses)?
-    } else {
-        optimum::<i64>(&lattice, &costs, &masses)?
-    };
-    let layers: Vec<usize> = (0..=lattice.dim() + 1).map(|layer| layer * places).collect();
+    let Optimum { flow, prices, pivots } =
+        if largest * (steps as i64 + 1) <= i64::from(i32::MAX >> 3) {
+            optimum::<i32>(&lattice, &costs, &masses)?
+        } else {
+            optimum::<i64>(&lattice, &costs, &masses)?
+        };
     let supply: Vec<i64> = (0..places).map(|node| masses.supply[lattice.place(node)]).collect();
-    let plan = follow(&supply, &layers, optimum.flow.clone(), |node| lattice.place(node));
+    let plan = follow(&supply, &lattice.layers(), flow, |node| lattice.place(node));
     let prices: Vec<Option<i64>> =
-        (0..places).map(|place| optimum.prices[lattice.node(0, place)]).collect();
+        (0..places).map(|place| prices[lattice.node(0, place)]).collect();
     let distance = |value| Distance::of(value, squared, [first, second]);
-    ExactTransport::new(&costs, &masses, plan, &optimum, &prices, distance)
+    ExactTransport::new(&costs, &masses, plan, &prices, pivots, distance)
 }
 
 fn optimum<P: Price>(

@@ -47,6 +47,11 @@ impl Lattice {
         (self.dim() + 1) * self.places
     }
 
+    /// The numbers at which layers begin, and the number of nodes.
+    pub(super) fn layers(&self) -> Vec<usize> {
+        (0..=self.dim() + 1).map(|layer| layer * self.places).collect()
+    }
+
     /// The axis that runs fastest in the numbers of a layer.
     fn fastest(&self, layer: usize) -> usize {
         (layer + self.dim() - 1) % self.dim()
@@ -150,8 +155,7 @@ impl Lattice {
                 }
             })
             .collect();
-        let layers = (0..=self.dim() + 1).map(|layer| layer * self.places).collect();
-        Network { layers, fans, costs: values.into() }
+        Network { layers: self.layers(), fans, costs: values.into() }
     }
 }
 

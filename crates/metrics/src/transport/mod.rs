@@ -17,10 +17,8 @@ use crate::masses::Masses;
 use crate::{Distance, GridMismatch, PlanEntry, PointsError};
 use certificate::{Costs, certify};
 use parcels::Parcel;
-use simplex::Optimum;
 
 pub use certificate::CertificateError;
-pub use cost::GroundCost;
 pub use grid::{LARGEST_GRID, squared_w2, transport_grid, transport_separable};
 pub use points::{LARGEST_COSTS, transport_costs, transport_points};
 
@@ -114,8 +112,8 @@ impl ExactTransport {
         costs: &impl Costs,
         masses: &Masses,
         plan: Vec<Parcel>,
-        optimum: &Optimum,
         prices: &[Option<i64>],
+        pivots: u64,
         distance: impl Fn(f64) -> Distance,
     ) -> Result<Self, TransportError> {
         let proof = certify(costs, masses, &plan, prices)?;
@@ -135,7 +133,7 @@ impl ExactTransport {
         let potentials = [half(&masses.supply, first), half(&masses.demand, second)];
         Ok(Self {
             distance: distance(value),
-            pivots: optimum.pivots,
+            pivots,
             rounding: masses.rounding,
             cost_rounding: scale.rounding,
             plan,

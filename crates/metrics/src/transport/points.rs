@@ -7,12 +7,12 @@ use ndarray::ArrayView2;
 use super::cost::PairCosts;
 use super::network::{Fan, Network};
 use super::parcels::follow;
-use super::simplex::solve;
+use super::simplex::{Optimum, solve};
 use super::start::greedy_tree;
-use super::{ExactTransport, GroundCost, TransportError};
-use crate::Distance;
+use super::{ExactTransport, TransportError};
 use crate::masses::Masses;
 use crate::points::{self, check};
+use crate::{Distance, GroundCost};
 
 /// The most pairs of points, 2²⁸: 16 384 against as many. Each takes 8 bytes.
 pub const LARGEST_COSTS: usize = 1 << 28;
@@ -91,8 +91,8 @@ pub(super) fn solve_pairs(
     let fans = used.flat_map(|i| (0..m).step_by(FAN).map(move |j| fan(i, j))).collect();
     let network = Network { layers: vec![0, n, n + m], fans, costs: Cow::from(&costs.values) };
     let start = greedy_tree(&costs.values, masses);
-    let optimum = solve(&network, &start)?;
+    let Optimum { flow, prices, pivots } = solve(&network, &start)?;
     let place = |node: usize| node.checked_sub(n).unwrap_or(node);
-    let plan = follow(&masses.supply, &network.layers, optimum.flow.clone(), place);
-    ExactTransport::new(&costs, masses, plan, &optimum, &optimum.prices, distance)
+    let plan = follow(&masses.supply, &network.layers, flow, place);
+    ExactTransport::new(&costs, masses, plan, &prices, pivots, distance)
 }
