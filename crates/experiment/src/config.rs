@@ -234,3 +234,24 @@ impl Experiment {
         self.training.stages.iter().map(|stage| stage.steps).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_diffusion_of_the_documentation_can_be_read_and_written() {
+        let documentation = include_str!("../../../docs/diffusions.md");
+        let examples = documentation.split("```ron\n").nth(1).unwrap().split("```").next().unwrap();
+        assert_eq!(examples.lines().count(), Diffusion::examples().len());
+        for (line, expected) in examples.lines().zip(Diffusion::examples()) {
+            let line = line.split("//").next().unwrap();
+            let text = EXAMPLE.replace("OrnsteinUhlenbeck(horizon: 10.0)", line.trim());
+            assert!(text.contains(line.trim()));
+            let experiment = Experiment::parse(Path::new("example.ron"), text).unwrap();
+            assert_eq!(experiment.diffusion, expected);
+            let again = Experiment::parse(Path::new("again.ron"), experiment.to_ron().unwrap());
+            assert_eq!(again.unwrap(), experiment);
+        }
+    }
+}

@@ -139,7 +139,7 @@ impl<E: Element> Checkpoint<E> {
         let description = Description {
             format: FORMAT,
             network: self.network.shape().clone(),
-            diffusion: self.diffusion,
+            diffusion: self.diffusion.clone(),
         };
         // One entry, because the order of several would differ from run to run.
         let metadata = [(METADATA_KEY.to_owned(), serde_json::to_string(&description)?)].into();

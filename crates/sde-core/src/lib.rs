@@ -18,9 +18,9 @@
 //! assert!(law.log_density(&[0.1, -0.2]).is_finite());
 //! ```
 
+mod diffusion;
 mod gaussian_mixture;
 mod mixture_marginals;
-mod ornstein_uhlenbeck;
 mod real;
 mod score;
 mod sde;
@@ -28,12 +28,16 @@ mod stream;
 mod target;
 mod time_grid;
 
+pub use diffusion::{
+    Cosine, CosineSine, Diffusion, Edm, Formula, GaussianPath, Hyperbolic, LinearCoefficients,
+    LinearFormulas, LinearSde, OrnsteinUhlenbeck, Path, PathFormulas, PathPoint, Rectified,
+    SubVariancePreserving, VarianceExploding, VariancePreserving,
+};
 pub use gaussian_mixture::{GaussianMixture, MixtureError};
 pub use mixture_marginals::MixtureMarginals;
-pub use ornstein_uhlenbeck::OrnsteinUhlenbeck;
 pub use real::Real;
 pub use score::{BatchError, Jet, Potential, Score};
-pub use sde::{Diffusion, Marginal, Prior, Sde, SdeError};
+pub use sde::{Marginal, Prior, Sde, SdeError};
 pub use stream::{Purpose, StreamRng, Streams};
 pub use target::{
     Checkerboard, Empirical, EmpiricalError, Rings, Target, TargetName, sample_target,
