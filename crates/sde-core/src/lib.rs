@@ -18,9 +18,12 @@
 //! assert!(law.log_density(&[0.1, -0.2]).is_finite());
 //! ```
 
+mod covariance;
 mod diffusion;
 mod gaussian_mixture;
+mod mixture_error;
 mod mixture_marginals;
+mod mixture_point;
 mod real;
 mod score;
 mod sde;
@@ -33,10 +36,11 @@ pub use diffusion::{
     LinearFormulas, LinearSde, OrnsteinUhlenbeck, Path, PathFormulas, PathPoint, Rectified,
     SubVariancePreserving, VarianceExploding, VariancePreserving,
 };
-pub use gaussian_mixture::{GaussianMixture, MixtureError};
+pub use gaussian_mixture::GaussianMixture;
+pub use mixture_error::MixtureError;
 pub use mixture_marginals::MixtureMarginals;
 pub use real::Real;
-pub use score::{BatchError, Jet, Potential, Score};
+pub use score::{BatchError, Jet, Potential, Score, ScoreJet, SmoothScore};
 pub use sde::{Marginal, Prior, Sde, SdeError};
 pub use stream::{Purpose, StreamRng, Streams};
 pub use target::{

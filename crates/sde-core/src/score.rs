@@ -104,6 +104,69 @@ impl<F: Real> Jet<F> {
     }
 }
 
+/// A score whose derivatives are known: what it takes to ask a score that is no gradient whether it
+/// satisfies the Fokker–Planck equation of scores.
+pub trait SmoothScore<F: Real>: Score<F> {
+    /// Writes `s`, `∂_t s` and `∇·s` at `(x_i, t_i)` for every row; `t` is `[n]`, `x` `[n, d]`.
+    ///
+    /// # Errors
+    /// If the shapes of `t`, `x` and `jet` do not fit.
+    fn score_jet(
+        &self,
+        t: ArrayView1<'_, F>,
+        x: ArrayView2<'_, F>,
+        jet: &mut ScoreJet<F>,
+    ) -> Result<(), BatchError>;
+}
+
+/// A score with its derivatives at `n` points.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoreJet<F> {
+    /// `s`, `[n, d]`.
+    pub score: Array2<F>,
+    /// `∂_t s`, `[n, d]`.
+    pub time_derivative: Array2<F>,
+    /// `∇·s`, `[n]`.
+    pub divergence: Array1<F>,
+}
+
+impl<F: Real> ScoreJet<F> {
+    /// Room for the score jet of `n` points in `d` dimensions.
+    pub fn zeros(n: usize, d: usize) -> Self {
+        Self {
+            score: Array2::zeros((n, d)),
+            time_derivative: Array2::zeros((n, d)),
+            divergence: Array1::zeros(n),
+        }
+    }
+
+    /// Checks that `t`, `x` and this jet describe the same number of points in `dim` dimensions.
+    ///
+    /// # Errors
+    /// Names the array whose shape does not fit.
+    pub fn check(
+        &self,
+        dim: usize,
+        t: &ArrayView1<'_, F>,
+        x: &ArrayView2<'_, F>,
+    ) -> Result<(), BatchError> {
+        let n = x.nrows();
+        BatchError::check("x", &[n, dim], x.shape())?;
+        BatchError::check("t", &[n], t.shape())?;
+        self.check_shape(n, dim)
+    }
+
+    /// Checks that this is the score jet of `n` points in `dim` dimensions.
+    ///
+    /// # Errors
+    /// Names the array whose shape does not fit.
+    pub fn check_shape(&self, n: usize, dim: usize) -> Result<(), BatchError> {
+        BatchError::check("jet.score", &[n, dim], self.score.shape())?;
+        BatchError::check("jet.time_derivative", &[n, dim], self.time_derivative.shape())?;
+        BatchError::check("jet.divergence", &[n], self.divergence.shape())
+    }
+}
+
 /// Why a batch could not be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
