@@ -7,10 +7,11 @@ use ndarray::{Array2, Axis};
 const CELLS: usize = 24;
 const EXTENT: f64 = 4.0;
 
-/// The mass of each cell by a midpoint rule of 60 × 60 points, which resolves the edges of the
-/// checkerboard exactly because they fall on cell boundaries or midway between midpoints.
+/// The mass of each cell by a midpoint rule of 12 × 12 points, which resolves the edges of the
+/// checkerboard exactly because they fall on cell boundaries or midway between midpoints. Where the
+/// density varies over 0.1, as it does at least, the rule errs by half a percent of a cell's mass.
 fn masses(density: impl Fn(&[f64]) -> f64) -> Array2<f64> {
-    const FINE: usize = 60;
+    const FINE: usize = 12;
     let width = 2.0 * EXTENT / CELLS as f64;
     Array2::from_shape_fn((CELLS, CELLS), |(row, column)| {
         let mut sum = 0.0;
@@ -32,9 +33,13 @@ fn samples_follow_the_density() {
     for name in TargetName::ALL {
         let target = name.target();
         let expected = masses(|x| target.density(x).unwrap());
-        assert!((expected.sum() - 1.0).abs() < 1e-3, "{name}: mass {}", expected.sum());
+        // The tails of a Student-t go on beyond the box.
+        let outside = if name == TargetName::StudentT { 0.05 } else { 1e-3 };
+        assert!((expected.sum() - 1.0).abs() < outside, "{name}: mass {}", expected.sum());
         let points: Array2<f64> =
             sample_target(target.as_ref(), n, Streams::new(3), Purpose::Truth, 0);
+        let near = points.rows().into_iter().filter(|x| x.iter().all(|x| x.abs() < 3.5)).count();
+        assert!(near as f64 > 0.95 * n as f64, "{name}: {near} of {n} points in [−3.5, 3.5]²");
         let mut counts = Array2::<f64>::zeros((CELLS, CELLS));
         for point in points.rows() {
             let cell = |x: f64| ((x + EXTENT) / (2.0 * EXTENT) * CELLS as f64).floor() as usize;
@@ -67,20 +72,20 @@ fn samples_follow_the_density() {
 
 #[test]
 fn samples_do_not_depend_on_the_number_of_threads_and_extend() {
-    let target = TargetName::Circles.target();
-    let draw = |threads, n| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            sample_target::<f32>(target.as_ref(), n, Streams::new(5), Purpose::Truth, 0)
-        })
-    };
-    let one = draw(1, 10_000);
-    assert_eq!(one, draw(3, 10_000));
-    let longer = draw(2, 20_000);
-    assert_eq!(one, longer.view().split_at(Axis(0), 10_000).0);
-    let other_seed =
-        sample_target::<f32>(target.as_ref(), 10_000, Streams::new(6), Purpose::Truth, 0);
-    assert_ne!(one, other_seed);
+    for name in TargetName::ALL {
+        let target = name.target();
+        let draw = |threads, n, seed| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                sample_target::<f32>(target.as_ref(), n, Streams::new(seed), Purpose::Truth, 0)
+            })
+        };
+        let one = draw(1, 10_000, 5);
+        assert_eq!(one, draw(3, 10_000, 5), "{name}");
+        let longer = draw(2, 20_000, 5);
+        assert_eq!(one, longer.view().split_at(Axis(0), 10_000).0, "{name}");
+        assert_ne!(one, draw(1, 10_000, 6), "{name}");
+    }
 }
 
 #[test]

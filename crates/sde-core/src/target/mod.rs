@@ -1,6 +1,13 @@
+mod blurred_curves;
 mod checkerboard;
 mod empirical;
+mod error;
+mod pinwheel;
 mod rings;
+mod spirals;
+mod student_t;
+mod swiss_roll;
+mod two_moons;
 
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
@@ -8,7 +15,13 @@ use serde::{Deserialize, Serialize};
 
 pub use checkerboard::Checkerboard;
 pub use empirical::{Empirical, EmpiricalError};
+pub use error::TargetError;
+pub use pinwheel::Pinwheel;
 pub use rings::Rings;
+pub use spirals::Spirals;
+pub use student_t::StudentT;
+pub use swiss_roll::SwissRoll;
+pub use two_moons::TwoMoons;
 
 use crate::{GaussianMixture, Purpose, Real, StreamRng, Streams};
 
@@ -20,7 +33,8 @@ pub trait Target: Send + Sync {
     /// Draws one point into `point`, which has `d` entries, independently of all others.
     fn draw(&self, rng: &mut StreamRng, point: &mut [f64]);
 
-    /// The exact density `p_0(x)` at a point of `d` entries; `None` if the law has none that is known.
+    /// The density `p_0(x)` at a point of `d` entries, exact or by a quadrature whose error the target
+    /// states; `None` if the law has none that is known.
     fn density(&self, x: &[f64]) -> Option<f64>;
 }
 
@@ -67,11 +81,34 @@ pub enum TargetName {
     Ring,
     /// [`GaussianMixture::nine_components`].
     Mixture,
+    /// [`SwissRoll`] by default.
+    SwissRoll,
+    /// [`TwoMoons`] by default.
+    Moons,
+    /// [`Spirals`] by default.
+    Spirals,
+    /// [`Pinwheel`] by default.
+    Pinwheel,
+    /// [`GaussianMixture::eight_components`].
+    EightGaussians,
+    /// [`StudentT`] by default.
+    StudentT,
 }
 
 impl TargetName {
     /// All names, in the order of the documentation.
-    pub const ALL: [Self; 4] = [Self::Checkerboard, Self::Circles, Self::Ring, Self::Mixture];
+    pub const ALL: [Self; 10] = [
+        Self::Checkerboard,
+        Self::Circles,
+        Self::Ring,
+        Self::Mixture,
+        Self::SwissRoll,
+        Self::Moons,
+        Self::Spirals,
+        Self::Pinwheel,
+        Self::EightGaussians,
+        Self::StudentT,
+    ];
 
     /// The name as it is written in files.
     pub fn as_str(self) -> &'static str {
@@ -80,6 +117,12 @@ impl TargetName {
             Self::Circles => "circles",
             Self::Ring => "ring",
             Self::Mixture => "mixture",
+            Self::SwissRoll => "swiss_roll",
+            Self::Moons => "moons",
+            Self::Spirals => "spirals",
+            Self::Pinwheel => "pinwheel",
+            Self::EightGaussians => "eight_gaussians",
+            Self::StudentT => "student_t",
         }
     }
 
@@ -90,6 +133,12 @@ impl TargetName {
             Self::Circles => Box::new(Rings::circles()),
             Self::Ring => Box::new(Rings::ring()),
             Self::Mixture => Box::new(GaussianMixture::nine_components()),
+            Self::SwissRoll => Box::new(SwissRoll::default()),
+            Self::Moons => Box::new(TwoMoons::default()),
+            Self::Spirals => Box::new(Spirals::default()),
+            Self::Pinwheel => Box::new(Pinwheel::default()),
+            Self::EightGaussians => Box::new(GaussianMixture::eight_components()),
+            Self::StudentT => Box::new(StudentT::default()),
         }
     }
 }
