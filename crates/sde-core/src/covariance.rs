@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use nalgebra::{DMatrix, SymmetricEigen};
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use crate::{Marginal, MixtureError};
 
@@ -16,9 +16,9 @@ const ITERATIONS: usize = 100;
 /// axes and only its variances `Λ` change.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Covariance {
-    /// `Qᵀ`, `[d, d]`: row `i` is the unit vector along axis `i`. `None` is the identity, and the
-    /// matrix is shared by all times.
-    axes: Option<Arc<Array2<f64>>>,
+    /// `Qᵀ`, `[d, d]` row by row: row `i` is the unit vector along axis `i`. `None` is the identity, and
+    /// the matrix is shared by all times.
+    axes: Option<Arc<[f64]>>,
     /// The variance along each axis, the diagonal of `Λ`.
     variances: Vec<f64>,
 }
@@ -51,10 +51,9 @@ impl Covariance {
         if smallest <= dim as f64 * f64::EPSILON * largest {
             return Err(MixtureError::NotPositive { component, smallest, largest });
         }
-        let axes = Array2::from_shape_fn((dim, dim), |(row, column)| {
-            eigen.eigenvectors[(column, order[row])]
-        });
-        Ok(Self { axes: Some(Arc::new(axes)), variances })
+        let vectors = &eigen.eigenvectors;
+        let axes = order.iter().flat_map(|&axis| (0..dim).map(move |j| vectors[(j, axis)]));
+        Ok(Self { axes: Some(axes.collect()), variances })
     }
 
     /// Makes this the covariance `α² Σ + σ² I` of what `data`, which has the same axes, becomes.
@@ -73,7 +72,7 @@ impl Covariance {
     pub(crate) fn coordinate(&self, axis: usize, entry: impl Fn(usize) -> f64) -> f64 {
         match &self.axes {
             None => entry(axis),
-            Some(axes) => axes.row(axis).iter().enumerate().map(|(j, q)| q * entry(j)).sum(),
+            Some(axes) => self.row(axes, axis).iter().enumerate().map(|(j, q)| q * entry(j)).sum(),
         }
     }
 
@@ -82,18 +81,30 @@ impl Covariance {
         match &self.axes {
             None => vector[axis] += length,
             Some(axes) => {
-                vector.iter_mut().zip(axes.row(axis)).for_each(|(x, q)| *x += q * length);
+                vector.iter_mut().zip(self.row(axes, axis)).for_each(|(x, q)| *x += q * length);
             }
         }
     }
 
     /// `Σ` itself, `[d, d]`.
     pub(crate) fn matrix(&self) -> Array2<f64> {
-        let variances = ArrayView1::from(&self.variances);
-        match &self.axes {
-            None => Array2::from_diag(&variances),
-            Some(axes) => axes.t().dot(&(axes.as_ref() * &variances.insert_axis(Axis(1)))),
+        let dim = self.variances.len();
+        let mut matrix = Array2::zeros((dim, dim));
+        for (column, mut sums) in matrix.columns_mut().into_iter().enumerate() {
+            let mut image = vec![0.0; dim];
+            for (axis, variance) in self.variances.iter().enumerate() {
+                let unit = |j| if j == column { 1.0 } else { 0.0 };
+                self.add_along(axis, variance * self.coordinate(axis, unit), &mut image);
+            }
+            sums.assign(&ArrayView1::from(&image));
         }
+        matrix
+    }
+
+    /// The unit vector along principal axis `axis`.
+    fn row<'a>(&self, axes: &'a [f64], axis: usize) -> &'a [f64] {
+        let dim = self.variances.len();
+        &axes[axis * dim..(axis + 1) * dim]
     }
 }
 

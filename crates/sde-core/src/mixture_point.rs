@@ -68,11 +68,11 @@ impl<'a, S: Sde> MixturePoint<'a, S> {
             largest = largest.max(*term);
         }
         // Log-sum-exp: far from all components every term underflows on its own.
-        let sum: f64 = self.responsibilities.iter().map(|term| (term - largest).exp()).sum();
-        let log_density = largest + sum.ln();
+        self.responsibilities.iter_mut().for_each(|term| *term = (*term - largest).exp());
+        let sum: f64 = self.responsibilities.iter().sum();
         self.score.fill(0.0);
         for (k, component) in components.iter().enumerate() {
-            let r = (self.responsibilities[k] - log_density).exp();
+            let r = self.responsibilities[k] / sum;
             self.responsibilities[k] = r;
             let row = k * dim..(k + 1) * dim;
             let gradient = &mut self.gradients[row.clone()];
@@ -82,7 +82,7 @@ impl<'a, S: Sde> MixturePoint<'a, S> {
             }
             self.score.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += r * *g);
         }
-        log_density
+        largest + sum.ln()
     }
 
     /// `∂_t log p = E[∂_t log p_k]`.
