@@ -3,6 +3,7 @@
 
 mod buffer;
 mod elementwise;
+mod exponential;
 mod gradient;
 mod instruction_set;
 mod packed;

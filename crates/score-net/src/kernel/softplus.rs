@@ -1,13 +1,13 @@
 use fearless_simd::Simd;
 use fearless_simd::prelude::*;
 
-use crate::{Element, Softplus};
+use super::exponential::{decay, polynomial};
+use crate::Softplus;
 
 /// `[f(z), f′(z), f″(z), f‴(z)]` on vectors, by the formulas of [`Softplus`].
 ///
-/// With `β|z| = k log 2 − r` and `|r| ≤ ½ log 2`: `e^{−β|z|} = 2^{−k} (1 + q)`, where `q = e^r − 1` is a
-/// polynomial of degree 6 with error below 1.1e-8; `log(1 + e)/e` is one of degree 8 with relative
-/// error below 3.5e-8. Both interpolate at Chebyshev nodes.
+/// `log(1 + e)/e` is a polynomial of degree 8 that interpolates at Chebyshev nodes, with relative error
+/// below 3.5e-8.
 ///
 /// `N` vectors at once: the polynomials are chains of operations that wait for each other, and two
 /// chains side by side keep the processor busy.
@@ -50,44 +50,6 @@ pub(super) fn derivatives<S: Simd, const N: usize>(
         ];
     }
     all
-}
-
-/// `e^{−|u|}`; 0 beyond the cutoff and for `u` above the threshold, and NaN if `u` is not finite: what is
-/// broken must not look whole.
-#[inline(always)]
-fn decay<S: Simd>(simd: S, u: S::f32s, threshold: f32) -> S::f32s {
-    // Adding 1.5·2²³ rounds to an integer, which then stands in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    const EXP: [f32; 5] = [1.392_617_6e-3, 8.363_173e-3, 4.166_655_5e-2, 0.166_665_77, 0.5];
-    let size = u.abs();
-    let above = S::f32s::splat(simd, threshold.min(f32::EXP_CUTOFF));
-    let below = S::f32s::splat(simd, -f32::EXP_CUTOFF);
-    let near = u.simd_le(above) & u.simd_ge(below);
-    let shifted = size.mul_add(std::f32::consts::LOG2_E, ROUND);
-    let k = shifted - ROUND;
-    let r = k.mul_sub(std::f32::consts::LN_2, size);
-    let [p] = polynomial(simd, &EXP, [r]);
-    let q = (r * r).mul_add(p, r);
-    // The bits of 1, less k in the exponent.
-    let scale = S::u32s::splat(simd, 1_f32.to_bits()) - (shifted.bitcast::<S::u32s>() << 23);
-    let scale = scale.bitcast::<S::f32s>();
-    near.select(scale.mul_add(q, scale), u * 0.0)
-}
-
-/// A polynomial by Horner's rule, the highest coefficient first.
-#[inline(always)]
-fn polynomial<S: Simd, const C: usize, const N: usize>(
-    simd: S,
-    coefficients: &[f32; C],
-    x: [S::f32s; N],
-) -> [S::f32s; N] {
-    let mut sums = [S::f32s::splat(simd, coefficients[0]); N];
-    for &c in &coefficients[1..] {
-        for i in 0..N {
-            sums[i] = sums[i].mul_add(x[i], c);
-        }
-    }
-    sums
 }
 
 #[cfg(test)]

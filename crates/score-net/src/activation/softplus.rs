@@ -2,25 +2,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Element, NetworkError};
 
-/// The activation function `f` of a network's hidden layers, applied to each component.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum Activation {
-    /// See [`Softplus`].
-    Softplus(Softplus),
-}
-
-impl Activation {
-    /// `[f(z), f′(z), f″(z), f‴(z)]`.
-    ///
-    /// A jet needs two derivatives; the reverse pass through it needs the third.
-    #[inline(always)]
-    pub fn derivatives<E: Element>(&self, z: E) -> [E; 4] {
-        match self {
-            Self::Softplus(softplus) => softplus.derivatives(z),
-        }
-    }
-}
-
 /// `f(z) = log(1 + e^{βz}) / β`, a smooth ramp that tends to `max(z, 0)` as `β → ∞`.
 ///
 /// With `u = βz`, `e = e^{−|u|}` and the logistic function `σ`,
@@ -113,7 +94,7 @@ impl Softplus {
     }
 
     #[inline(always)]
-    fn derivatives<E: Element>(&self, z: E) -> [E; 4] {
+    pub(super) fn derivatives<E: Element>(&self, z: E) -> [E; 4] {
         let (zero, one) = (E::zero(), E::one());
         let beta = E::of(self.beta);
         let u = beta * z;
@@ -141,6 +122,7 @@ impl Softplus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Activation;
 
     const BETA: f64 = 100.0;
 
