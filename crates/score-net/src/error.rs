@@ -25,6 +25,9 @@ pub enum NetworkError {
     /// The threshold of a Softplus is out of its range.
     #[error("the threshold of a Softplus must be at least 1, but is {0:?}")]
     Threshold(f64),
+    /// The frequency ω of a Sin is out of its range.
+    #[error("the frequency ω of a Sin must be between 1e-3 and 1e3, but is {0:?}")]
+    Frequency(f64),
     /// The number of parameters does not fit the shape.
     #[error("a network of this shape has {expected} parameters, but {found} were given")]
     ParameterCount {

@@ -7,20 +7,21 @@ use std::ops::Range;
 use dfdx::prelude::{Backward, NoneTape, OwnedTape, SumTo, TryAdd, TryMul};
 use fokker_score_net::{
     Activation, Backend, Derivatives, Element, Gradient, InstructionSet, Mlp, MlpShape,
-    NetworkError, Scalar, Softplus,
+    NetworkError, Scalar, Sin, Softplus,
 };
 use fokker_sde_core::{Jet, Potential, Purpose, Score, Streams};
 use ndarray::{Array1, Array2};
 use rand::RngExt;
 
 /// Shapes whose widths are and are not multiples of the padding, of one layer to five, for points of 1
-/// to 64 dimensions.
+/// to 64 dimensions; then every other activation.
 fn shapes() -> Vec<MlpShape> {
-    let shape = |dim, hidden: &[usize], beta| MlpShape {
-        dim,
-        hidden: hidden.to_vec(),
-        activation: Activation::Softplus(Softplus::new(beta).unwrap()),
+    let any =
+        |dim, hidden: &[usize], activation| MlpShape { dim, hidden: hidden.to_vec(), activation };
+    let shape = |dim, hidden: &[usize], beta| {
+        any(dim, hidden, Activation::Softplus(Softplus::new(beta).unwrap()))
     };
+    let sine = |omega| Activation::Sin(Sin::new(omega).unwrap());
     vec![
         MlpShape::paper(),
         shape(2, &[80, 80, 80], 4.0),
@@ -32,6 +33,14 @@ fn shapes() -> Vec<MlpShape> {
         shape(15, &[20, 20], 2.0),
         shape(64, &[100, 40], 0.7),
         shape(2, &[512, 300], 2.0),
+        any(2, &[80, 80, 80], Activation::Silu),
+        any(5, &[33, 18], Activation::Silu),
+        any(2, &[80, 80, 80], Activation::Tanh),
+        any(5, &[33, 18], Activation::Tanh),
+        any(2, &[80, 80, 80], sine(1.0)),
+        any(5, &[33, 18], sine(3.0)),
+        any(2, &[80, 80, 80], Activation::Gelu),
+        any(5, &[33, 18], Activation::Gelu),
     ]
 }
 

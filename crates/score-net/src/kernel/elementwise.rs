@@ -4,31 +4,10 @@
 use fearless_simd::Simd;
 use fearless_simd::prelude::*;
 
+use super::activate::activate_each;
 use super::buffer::LINE;
-use super::softplus;
 use super::tile::{LayerTile, SecondTile};
 use crate::Activation;
-
-/// Replaces each vector of entries `z` by what `put_back` makes of its place and the activation's
-/// `[f(z), f′(z), f″(z), f‴(z)]`.
-#[inline(always)]
-fn activate_each<S: Simd>(
-    simd: S,
-    activation: Activation,
-    z: &mut [f32],
-    mut put_back: impl FnMut(usize, [S::f32s; 4]) -> S::f32s,
-) {
-    // Two vectors at a time: tiles have an even number of rows.
-    let lanes = S::f32s::LEN;
-    for start in (0..z.len()).step_by(2 * lanes) {
-        let pair = [at(simd, z, start), at(simd, z, start + lanes)];
-        let values = match activation {
-            Activation::Softplus(softplus) => softplus::derivatives(simd, softplus, pair),
-        };
-        put(simd, put_back(start, values[0]), z, start);
-        put(simd, put_back(start + lanes, values[1]), z, start + lanes);
-    }
-}
 
 /// The vector of entries from `start`.
 #[inline(always)]
@@ -49,38 +28,28 @@ pub(super) fn activate_with_slope<S: Simd>(
     value: &mut [f32],
     slope: &mut [f32],
 ) {
-    simd.vectorize(
+    let slope = &mut slope[..value.len()];
+    activate_each(
+        simd,
+        activation,
+        value,
         #[inline(always)]
-        || {
-            let slope = &mut slope[..value.len()];
-            activate_each(
-                simd,
-                activation,
-                value,
-                #[inline(always)]
-                |start, [f, f1, ..]| {
-                    put(simd, f1, slope, start);
-                    f
-                },
-            );
+        |start, [f, f1, ..]| {
+            put(simd, f1, slope, start);
+            f
         },
     );
 }
 
 /// The slope `f′(z)` in place of `z`.
 pub(super) fn activate_slope<S: Simd>(simd: S, activation: Activation, z: &mut [f32]) {
-    simd.vectorize(
+    activate_each(
+        simd,
+        activation,
+        z,
         #[inline(always)]
-        || {
-            activate_each(
-                simd,
-                activation,
-                z,
-                #[inline(always)]
-                |_, [_, f1, ..]| f1,
-            )
-        },
-    );
+        |_, [_, f1, ..]| f1,
+    )
 }
 
 /// `f(z)` in place of `z`, `f′(z)` and `f″(z)`; at the `top`, where the value is not used, `f′(z)` stands in
@@ -93,37 +62,32 @@ pub(super) fn activate<S: Simd>(
     slope: &mut [f32],
     curvature: &mut [f32],
 ) {
-    simd.vectorize(
-        #[inline(always)]
-        || {
-            let (slope, curvature) = (&mut slope[..value.len()], &mut curvature[..value.len()]);
-            if top {
-                activate_each(
-                    simd,
-                    activation,
-                    value,
-                    #[inline(always)]
-                    |start, [_, f1, f2, _]| {
-                        put(simd, f1, slope, start);
-                        put(simd, f2, curvature, start);
-                        f1
-                    },
-                );
-            } else {
-                activate_each(
-                    simd,
-                    activation,
-                    value,
-                    #[inline(always)]
-                    |start, [f, f1, f2, _]| {
-                        put(simd, f1, slope, start);
-                        put(simd, f2, curvature, start);
-                        f
-                    },
-                );
-            }
-        },
-    );
+    let (slope, curvature) = (&mut slope[..value.len()], &mut curvature[..value.len()]);
+    if top {
+        activate_each(
+            simd,
+            activation,
+            value,
+            #[inline(always)]
+            |start, [_, f1, f2, _]| {
+                put(simd, f1, slope, start);
+                put(simd, f2, curvature, start);
+                f1
+            },
+        );
+    } else {
+        activate_each(
+            simd,
+            activation,
+            value,
+            #[inline(always)]
+            |start, [f, f1, f2, _]| {
+                put(simd, f1, slope, start);
+                put(simd, f2, curvature, start);
+                f
+            },
+        );
+    }
 }
 
 /// `f(z)`, `f′(z)`, `f″(z)` and what [`SecondTile`] lists; `tangents` hold the `z_i` at first.
@@ -133,30 +97,25 @@ pub(super) fn activate_with_tangents<S: Simd>(
     [value, slope, curvature]: [&mut [f32]; 3],
     second: &mut SecondTile<'_>,
 ) {
-    simd.vectorize(
+    let size = value.len();
+    activate_each(
+        simd,
+        activation,
+        value,
         #[inline(always)]
-        || {
-            let size = value.len();
-            activate_each(
-                simd,
-                activation,
-                value,
-                #[inline(always)]
-                |start, [f, f1, f2, f3]| {
-                    let mut q = S::f32s::splat(simd, 0.0);
-                    for start in (start..second.tangents.len()).step_by(size) {
-                        let z_i = at(simd, second.tangents, start);
-                        q = z_i.mul_add(z_i, q);
-                        put(simd, f1 * z_i, second.tangents, start);
-                        put(simd, f2 * z_i, second.bends, start);
-                    }
-                    put(simd, f1, slope, start);
-                    put(simd, f2, curvature, start);
-                    put(simd, f2 * q, second.source, start);
-                    put(simd, f3 * q, second.third, start);
-                    f
-                },
-            );
+        |start, [f, f1, f2, f3]| {
+            let mut q = S::f32s::splat(simd, 0.0);
+            for start in (start..second.tangents.len()).step_by(size) {
+                let z_i = at(simd, second.tangents, start);
+                q = z_i.mul_add(z_i, q);
+                put(simd, f1 * z_i, second.tangents, start);
+                put(simd, f2 * z_i, second.bends, start);
+            }
+            put(simd, f1, slope, start);
+            put(simd, f2, curvature, start);
+            put(simd, f2 * q, second.source, start);
+            put(simd, f3 * q, second.third, start);
+            f
         },
     );
 }

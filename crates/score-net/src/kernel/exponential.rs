@@ -16,6 +16,25 @@ pub(super) fn decay<S: Simd>(simd: S, u: S::f32s, threshold: f32) -> S::f32s {
     near.select(scale.mul_add(q, scale), u * 0.0)
 }
 
+/// `e^{−u}` and `1 − e^{−u}` for `u ≥ 0` that was made of `z`; 0 and 1 beyond the cutoff, and NaN if `z` is not
+/// finite.
+///
+/// `1 − e^{−u} = (1 − s) − s q`, where nothing cancels: for small `u` the bracket is 0.
+#[inline(always)]
+pub(super) fn decay_with_complement<S: Simd>(
+    simd: S,
+    u: S::f32s,
+    z: S::f32s,
+) -> (S::f32s, S::f32s) {
+    let one = S::f32s::splat(simd, 1.0);
+    let near = u.simd_le(S::f32s::splat(simd, f32::EXP_CUTOFF));
+    let (scale, q) = split(simd, u);
+    let part = scale * q;
+    // 0, or NaN if z is not finite.
+    let broken = z * 0.0;
+    (near.select(scale + part, broken), near.select((one - scale) - part, broken + one))
+}
+
 /// `e^{−u} = s (1 + q)` as `(s, q)`, for `u` from 0 to the cutoff.
 ///
 /// With `u = k log 2 − r` and `|r| ≤ ½ log 2`: `s = 2^{−k}`, and `q = e^r − 1` is a polynomial of degree 6

@@ -1,15 +1,20 @@
 //! Fused kernels: scores, jets, and the parameter gradients of losses of jets, for tiles of points that
 //! stay in cache, on the vector instructions of the machine.
 
+mod activate;
 mod buffer;
 mod elementwise;
 mod exponential;
+mod gelu;
 mod gradient;
 mod instruction_set;
 mod packed;
 mod product;
 mod score;
+mod silu;
+mod sin;
 mod softplus;
+mod tanh;
 mod tile;
 
 use std::ops::Range;

@@ -34,7 +34,11 @@ pub(super) fn derivatives<S: Simd, const N: usize>(
     for i in 0..N {
         e[i] = decay(simd, z[i] * beta, softplus.threshold() as f32);
     }
-    let tail = polynomial(simd, &LOG.map(|c| c / beta), e);
+    let mut log = LOG;
+    for c in &mut log {
+        *c /= beta;
+    }
+    let tail = polynomial(simd, &log, e);
     let mut all = [[zero; 4]; N];
     for i in 0..N {
         let (z, e) = (z[i], e[i]);
