@@ -28,6 +28,17 @@ pub enum NetworkError {
     /// The frequency ω of a Sin is out of its range.
     #[error("the frequency ω of a Sin must be between 1e-3 and 1e3, but is {0:?}")]
     Frequency(f64),
+    /// The name of an activation to be registered is empty, or stands for another one.
+    #[error("`{0}` cannot name an activation of your own: the name is {why}", why = taken(.0))]
+    ActivationName(String),
+    /// No activation of this name was registered.
+    #[error("no activation is registered as `{name}`; there is {}", list(.known))]
+    UnknownActivation {
+        /// The name given.
+        name: String,
+        /// The names of those that were.
+        known: Vec<String>,
+    },
     /// The number of parameters does not fit the shape.
     #[error("a network of this shape has {expected} parameters, but {found} were given")]
     ParameterCount {
@@ -53,6 +64,16 @@ pub enum NetworkError {
     /// The tensor library failed.
     #[error("the tensor library failed: {0}")]
     Backend(String),
+}
+
+/// Why a name is refused.
+fn taken(name: &str) -> &'static str {
+    if name.is_empty() { "empty" } else { "taken" }
+}
+
+/// Names in a sentence.
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 impl From<NetworkError> for BatchError {

@@ -34,7 +34,7 @@ mod loss;
 mod mlp;
 mod state_dict;
 
-pub use activation::{Activation, Sin, Softplus};
+pub use activation::{Activation, ActivationFunction, CustomActivation, Sin, Softplus};
 pub use adam::Adam;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use element::Element;

@@ -6,12 +6,27 @@ use std::ops::Range;
 
 use dfdx::prelude::{Backward, NoneTape, OwnedTape, SumTo, TryAdd, TryMul};
 use fokker_score_net::{
-    Activation, Backend, Derivatives, Element, Gradient, InstructionSet, Mlp, MlpShape,
-    NetworkError, Scalar, Sin, Softplus,
+    Activation, ActivationFunction, Backend, CustomActivation, Derivatives, Element, Gradient,
+    InstructionSet, Mlp, MlpShape, NetworkError, Scalar, Sin, Softplus,
 };
 use fokker_sde_core::{Jet, Potential, Purpose, Score, Streams};
 use ndarray::{Array1, Array2};
 use rand::RngExt;
+
+/// `arctan z`, an activation of the user's own.
+#[derive(Debug)]
+struct Arctan;
+
+impl ActivationFunction for Arctan {
+    fn name(&self) -> &str {
+        "arctan"
+    }
+
+    fn derivatives(&self, z: f64) -> [f64; 4] {
+        let d = 1.0 / (1.0 + z * z);
+        [z.atan(), d, -2.0 * z * d * d, (6.0 * z * z - 2.0) * d.powi(3)]
+    }
+}
 
 /// Shapes whose widths are and are not multiples of the padding, of one layer to five, for points of 1
 /// to 64 dimensions; then every other activation.
@@ -22,6 +37,7 @@ fn shapes() -> Vec<MlpShape> {
         any(dim, hidden, Activation::Softplus(Softplus::new(beta).unwrap()))
     };
     let sine = |omega| Activation::Sin(Sin::new(omega).unwrap());
+    let custom = CustomActivation::register(&Arctan).unwrap();
     vec![
         MlpShape::paper(),
         shape(2, &[80, 80, 80], 4.0),
@@ -41,6 +57,7 @@ fn shapes() -> Vec<MlpShape> {
         any(5, &[33, 18], sine(3.0)),
         any(2, &[80, 80, 80], Activation::Gelu),
         any(5, &[33, 18], Activation::Gelu),
+        any(3, &[40, 21], Activation::Custom(custom)),
     ]
 }
 

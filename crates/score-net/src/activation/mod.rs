@@ -1,3 +1,4 @@
+mod custom;
 mod decay;
 mod gelu;
 mod silu;
@@ -9,13 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::Element;
 
+pub use custom::{ActivationFunction, CustomActivation};
 pub use sin::Sin;
 pub use softplus::Softplus;
 
 /// The activation function `f` of a network's hidden layers, applied to each component.
 ///
-/// In files it stands as `Softplus(beta: 100.0)`, `SiLU`, `Tanh`, `Sin(omega: 30.0)` or
-/// `GELU`, in RON; the files of each crate's source say how exact each is.
+/// In RON files it stands as `Softplus(beta: 100.0)`, `SiLU`, `Tanh`, `Sin(omega: 30.0)`, `GELU` or
+/// `Custom("its name")`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Activation {
     /// See [`Softplus`].
@@ -31,7 +33,12 @@ pub enum Activation {
     /// by `tanh`.
     #[serde(rename = "GELU")]
     Gelu,
+    /// A function of your own, see [`CustomActivation`].
+    Custom(CustomActivation),
 }
+
+/// The names of the variants in files.
+const BUILT_IN: [&str; 6] = ["Softplus", "SiLU", "Tanh", "Sin", "GELU", "Custom"];
 
 impl Activation {
     /// `[f(z), f′(z), f″(z), f‴(z)]`; not finite if `z` is not.
@@ -45,6 +52,7 @@ impl Activation {
             Self::Tanh => tanh::derivatives(z),
             Self::Sin(sin) => sin.derivatives(z),
             Self::Gelu => gelu::derivatives(z),
+            Self::Custom(custom) => custom.derivatives(z),
         }
     }
 }

@@ -2,6 +2,22 @@
 
 use super::*;
 
+/// `z/√(1 + z²)`.
+#[derive(Debug)]
+struct Squash;
+
+impl ActivationFunction for Squash {
+    fn name(&self) -> &str {
+        "squash"
+    }
+
+    fn derivatives(&self, z: f64) -> [f64; 4] {
+        let d = 1.0 / (1.0 + z * z);
+        let f1 = d.powf(1.5);
+        [z * d.sqrt(), f1, -3.0 * z * d * f1, (12.0 * z * z - 3.0) * d * d * f1]
+    }
+}
+
 /// All, with the size of `f` near 0 and the scale of `z` on which it changes.
 fn all() -> Vec<(Activation, f64, f64)> {
     vec![
@@ -12,6 +28,7 @@ fn all() -> Vec<(Activation, f64, f64)> {
         (Activation::Sin(Sin::new(30.0).unwrap()), 1.0, 1.0 / 30.0),
         (Activation::Sin(Sin::new(0.01).unwrap()), 1.0, 100.0),
         (Activation::Gelu, 1.0, 1.0),
+        (Activation::Custom(CustomActivation::register(&Squash).unwrap()), 1.0, 1.0),
     ]
 }
 
@@ -95,5 +112,8 @@ fn files_name_each_as_they_did_and_do() {
     ] {
         assert_eq!(serde_json::to_string(&activation).unwrap(), text);
         assert_eq!(serde_json::from_str::<Activation>(text).unwrap(), activation);
+        assert!(BUILT_IN.iter().any(|name| text.contains(name)));
     }
+    let unknown = serde_json::from_str::<Activation>(r#""Mish""#).unwrap_err().to_string();
+    assert!(BUILT_IN.iter().all(|name| unknown.contains(name)), "{unknown}");
 }

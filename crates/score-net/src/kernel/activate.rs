@@ -53,10 +53,21 @@ pub(super) fn activate_each<S: Simd>(
             move |pair| gelu::derivatives(simd, pair),
             put_back,
         ),
+        Activation::Custom(custom) => in_pairs(
+            simd,
+            z,
+            #[inline(always)]
+            move |[first, second]| {
+                let wide = move |z| custom.wide(z);
+                [entry_by_entry(simd, first, &wide), entry_by_entry(simd, second, &wide)]
+            },
+            put_back,
+        ),
     }
 }
 
-/// The loop of [`activate_each`] with one vector form, compiled by itself for each.
+/// The loop of [`activate_each`] with one vector form. Each is vectorised by itself: in one function for all of
+/// them the compiler no longer inlines everything, and none is fast.
 #[inline(always)]
 fn in_pairs<S: Simd>(
     simd: S,

@@ -1,9 +1,23 @@
 //! The vector forms of all activations against double precision.
 
 use super::*;
-use crate::Sin;
 use crate::kernel::InstructionSet;
 use crate::kernel::instruction_set::dispatch;
+use crate::{ActivationFunction, CustomActivation, Sin};
+
+/// `z² + 1/3`.
+#[derive(Debug)]
+struct Parabola;
+
+impl ActivationFunction for Parabola {
+    fn name(&self) -> &str {
+        "parabola"
+    }
+
+    fn derivatives(&self, z: f64) -> [f64; 4] {
+        [z * z + 1.0 / 3.0, 2.0 * z, 2.0, 0.0]
+    }
+}
 
 /// The four values at every entry of `z`, whose length is a multiple of 32.
 fn evaluate<S: Simd>(simd: S, activation: Activation, z: &[f32]) -> Vec<[f32; 4]> {
@@ -113,11 +127,18 @@ fn check_sine(omega: f64, z: &[f32]) {
 }
 
 #[test]
+fn a_custom_activation_is_that_of_double_precision_rounded() {
+    let custom = Activation::Custom(CustomActivation::register(&Parabola).unwrap());
+    check(custom, &arguments(1e10), |_, expected| expected.map(|value| 6e-8 * value.abs()));
+}
+
+#[test]
 fn no_value_or_product_of_two_is_subnormal_and_what_is_broken_stays_so() {
     let all = [Activation::Silu, Activation::Tanh, Activation::Gelu, sine(1.0)];
     let z = arguments(40.0);
     let broken = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::NAN].repeat(8);
     let huge = [3e38, -3e38, 1e-40, 0.0].repeat(8);
+    let custom = Activation::Custom(CustomActivation::register(&Parabola).unwrap());
     for set in InstructionSet::available() {
         for activation in all {
             for values in dispatch!(set, simd => evaluate(simd, activation, &z)) {
@@ -129,7 +150,7 @@ fn no_value_or_product_of_two_is_subnormal_and_what_is_broken_stays_so() {
             let finite = found.iter().flatten().all(|value| value.is_finite());
             assert!(finite, "{set}, {activation:?}: {found:?}");
         }
-        for activation in all {
+        for activation in all.into_iter().chain([custom]) {
             let found = dispatch!(set, simd => evaluate(simd, activation, &broken));
             let whole = found.iter().flatten().any(|value| value.is_finite());
             assert!(!whole, "{set}, {activation:?}: {found:?}");
