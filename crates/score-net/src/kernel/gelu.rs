@@ -8,7 +8,9 @@ use super::exponential::{decay_with_complement, polynomial};
 /// With `a = |z|`, `t = 1/(1 + a/4)`: `Φ(−a) = e^{−a²/2} t P(t)`. The factor besides the exponential is Mills'
 /// ratio of tail and density, which is as smooth in `t` as `1/a` at infinity. `P` has degree 8 and interpolates at
 /// Chebyshev nodes for `a` from 0 to 7.5, where `e^{−a²/2}` is beyond its cutoff; the relative error is below
-/// 2.5e-8. The argument `a²/2` is rounded, which moves `Φ(−a)` and `φ` by up to a relative `6e-8 a²/2`.
+/// 2.5e-8. The argument `a²/2` is rounded, which moves `Φ(−a)` and `φ` by up to a relative `6e-8 a²/2`: all in all
+/// `f` is exact to a relative `6e-7 + 6e-8 a²/2` and the derivatives to 4e-7; the largest values they have are
+/// 1.13, 0.8 and 0.78.
 #[inline(always)]
 pub(super) fn derivatives<S: Simd, const N: usize>(simd: S, z: [S::f32s; N]) -> [[S::f32s; 4]; N] {
     const TAIL: [f32; 9] = [

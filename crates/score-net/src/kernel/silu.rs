@@ -5,8 +5,8 @@ use super::exponential::decay_with_complement;
 
 /// `[f(z), f′(z), f″(z), f‴(z)]` of SiLU on vectors, by the formulas of `activation/silu.rs`.
 ///
-/// `e^{−|z|}` is exact to a relative `3e-7 + 6e-8 |z|`, and so is `f`; the derivatives are exact to 1e-6 of
-/// the largest values they have, 1.1, 0.5 and 0.31.
+/// `e^{−|z|}` is exact to a relative `3e-7 + 6e-8 |z|`, and so is `f`; the derivatives are exact to 3e-7; the
+/// largest values they have are 1.1, 0.5 and 0.31.
 #[inline(always)]
 pub(super) fn derivatives<S: Simd, const N: usize>(simd: S, z: [S::f32s; N]) -> [[S::f32s; 4]; N] {
     let (zero, one) = (S::f32s::splat(simd, 0.0), S::f32s::splat(simd, 1.0));

@@ -12,7 +12,7 @@ use crate::{Activation, Sin};
 /// so has `ω`, and the difference of the large products is rounded once. `(sin r − r)/r³` and `(cos r − 1 + r²/2)/r⁴`
 /// are polynomials in `r²`, of degree 4 and 3, that interpolate at Chebyshev nodes for `|r|` up to `1.001 π/2`, as
 /// `k` is the nearest integer only to rounding; `sin r` and `cos r` are exact to 2e-8 by them. All in all the results
-/// are exact to 2e-7 times 1, ω, ω² and ω³ for `|ωz| ≤ 12 000`.
+/// are exact to 3e-7 times 1, ω, ω² and ω³ for `|ωz| ≤ 12 000`.
 ///
 /// Vectors with an entry beyond that, or one that is not a number, are evaluated entry by entry in double
 /// precision: slowly, but exact to rounding.
