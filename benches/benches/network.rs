@@ -7,27 +7,31 @@ use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
 };
 use fokker_fp_residual::{CollocationBox, Objective, TimeLaw};
-use fokker_score_net::{Adam, Backend, InstructionSet, Mlp, MlpShape};
+use fokker_score_net::{Adam, Architecture, Backend, InstructionSet, ScoreNetwork};
 use fokker_sde_core::{
     GaussianMixture, Jet, OrnsteinUhlenbeck, Potential, Score, Streams, Target, TargetName,
 };
 use ndarray::{Array1, Array2};
+use std::sync::Arc;
 
 /// A way to evaluate a network.
-type Evaluation = fn(Mlp<f32>) -> Mlp<f32>;
+type Evaluation = fn(ScoreNetwork<f32>) -> ScoreNetwork<f32>;
 
 /// One benchmark: the network's shape and how many points it gets.
 struct Case {
     group: &'static str,
     name: String,
-    shape: MlpShape,
+    shape: Architecture,
     points: usize,
     evaluation: Evaluation,
 }
 
 impl Case {
-    fn network(&self) -> Mlp<f32> {
-        (self.evaluation)(Mlp::new(&self.shape, Streams::new(0)).unwrap())
+    fn network(&self) -> ScoreNetwork<f32> {
+        (self.evaluation)(
+            ScoreNetwork::new(&self.shape, Arc::new(OrnsteinUhlenbeck::PAPER), Streams::new(0))
+                .unwrap(),
+        )
     }
 
     /// Times and places in reach of the network.
@@ -41,7 +45,7 @@ impl Case {
 /// The paper's network at 10² to `most` points, other widths and dimensions at 4096 points, and other
 /// evaluations of the paper's network.
 fn cases(most: usize) -> Vec<Case> {
-    let paper = MlpShape::paper;
+    let paper = Architecture::paper;
     let case = |group, name: String, shape, points, evaluation: Evaluation| Case {
         group,
         name,
@@ -57,11 +61,11 @@ fn cases(most: usize) -> Vec<Case> {
         points *= 10;
     }
     for width in [32, 64, 128, 256, 512] {
-        let shape = MlpShape { hidden: vec![width; 3], ..paper() };
+        let shape = Architecture { hidden: vec![width; 3], ..paper() };
         cases.push(case("width", width.to_string(), shape, 4096, fused));
     }
     for dim in [2, 8, 64] {
-        let shape = MlpShape { dim, ..paper() };
+        let shape = Architecture { dim, ..paper() };
         cases.push(case("dimension", dim.to_string(), shape, 4096, fused));
     }
     for set in InstructionSet::available() {

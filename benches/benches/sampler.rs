@@ -5,11 +5,11 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fokker_fp_residual::{CollocationBox, DenoisingBatch, TimeLaw};
 use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
-use fokker_score_net::{Mlp, MlpShape};
+use fokker_score_net::ScoreNetwork;
 use fokker_sde_core::{GridRule, OrnsteinUhlenbeck, Purpose, Streams, TargetName, sample_target};
 
 fn sampler_step(c: &mut Criterion) {
-    let network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(0)).unwrap();
+    let network = ScoreNetwork::<f32>::paper(Streams::new(0)).unwrap();
     let steps = 10;
     let grid = GridRule::Uniform { steps }.grid(10.0).unwrap();
     let mut group = c.benchmark_group("sampler_step");

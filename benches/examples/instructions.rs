@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use fokker_fp_residual::{CollocationBox, DenoisingBatch, Objective, TimeLaw};
 use fokker_metrics::{Grid, Histogram, squared_w2};
 use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
-use fokker_score_net::{Adam, Gradient, InstructionSet, Mlp, MlpShape};
+use fokker_score_net::{Adam, Gradient, InstructionSet, ScoreNetwork};
 use fokker_sde_core::{
     GridRule, Jet, OrnsteinUhlenbeck, Potential, Purpose, Score, Streams, TargetName, sample_target,
 };
@@ -37,8 +37,8 @@ const KERNELS: [(&str, Kernel); 9] = [
 
 const SDE: OrnsteinUhlenbeck = OrnsteinUhlenbeck::PAPER;
 
-fn network() -> Result<Mlp<f32>, Box<dyn Error + Send + Sync>> {
-    Ok(Mlp::new(&MlpShape::paper(), Streams::new(0))?)
+fn network() -> Result<ScoreNetwork<f32>, Box<dyn Error + Send + Sync>> {
+    Ok(ScoreNetwork::paper(Streams::new(0))?)
 }
 
 fn places(n: usize) -> Array2<f32> {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use fokker_fp_residual::{CollocationBox, Objective, TimeLaw};
 use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
-use fokker_score_net::{Adam, Mlp, MlpShape};
+use fokker_score_net::{Adam, ScoreNetwork};
 use fokker_sde_core::{GridRule, Jet, OrnsteinUhlenbeck, Potential, Sde, Streams, TargetName};
 use ndarray::{ArrayView2, Axis};
 
@@ -83,7 +83,7 @@ fn train(weight: f64, seconds: Duration) -> Result<Vec<f64>, Box<dyn Error + Sen
         times: TimeLaw::default(),
         collocation: CollocationBox::default(),
     };
-    let mut network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(0))?;
+    let mut network = ScoreNetwork::<f32>::paper(Streams::new(0))?;
     let mut adam = Adam::default();
     let mut step = 0;
     repeat(seconds, || {
@@ -100,7 +100,7 @@ fn sample(
     seconds: Duration,
 ) -> Result<Vec<f64>, Box<dyn Error + Send + Sync>> {
     let (sde, streams) = (OrnsteinUhlenbeck::PAPER, Streams::new(0));
-    let network = Mlp::<f32>::new(&MlpShape::paper(), streams)?;
+    let network = ScoreNetwork::<f32>::paper(streams)?;
     let grid = GridRule::Uniform { steps: STEPS }.grid(sde.horizon())?;
     let solver = EulerMaruyama { process, noise_free_last_step: false };
     repeat(seconds, || {
@@ -114,10 +114,10 @@ fn losses(file: &str) -> Result<(), Box<dyn Error>> {
     let bytes = std::fs::read(file)?;
     let (words, _) = bytes.as_chunks::<4>();
     let numbers: Vec<f32> = words.iter().map(|&word| f32::from_le_bytes(word)).collect();
-    let shape = MlpShape::paper();
-    let count: usize = shape.layers()?.iter().map(|(inputs, outputs)| (inputs + 1) * outputs).sum();
+    let mut network = ScoreNetwork::<f32>::paper(Streams::new(0))?;
+    let count = network.parameter_count();
     let (parameters, points) = numbers.split_at_checked(count).ok_or("the file is too short")?;
-    let network = Mlp::<f32>::from_parameters(&shape, parameters)?;
+    network.set_parameters(parameters)?;
     let points = ArrayView2::from_shape((points.len() / 5, 5), points)?;
     let (x, _) = points.split_at(Axis(1), 3);
     let (_, x) = x.split_at(Axis(1), 1);

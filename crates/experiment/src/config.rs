@@ -1,7 +1,9 @@
 use std::path::Path;
 
 use fokker_fp_residual::{CollocationBox, TimeLaw};
-use fokker_score_net::{Activation, Backend, MlpShape};
+use fokker_score_net::{
+    Activation, Architecture, Backend, FourierFeatures, Output, Prediction, TimeInput,
+};
 use fokker_sde_core::{Diffusion, GridRule, Sde, TargetName};
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +34,7 @@ pub struct Experiment {
     pub measurement: Measurement,
 }
 
-/// A multilayer perceptron from `[t, x]` to the potential.
+/// A multilayer perceptron, see [`Architecture`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
@@ -41,6 +43,21 @@ pub struct Network {
     pub hidden: Vec<usize>,
     /// The activation after each of them.
     pub activation: Activation,
+    /// A potential or a vector score; a potential if not given.
+    #[serde(default)]
+    pub output: Output,
+    /// How the time is given; raw if not given.
+    #[serde(default)]
+    pub time: TimeInput,
+    /// What the output stands for; the score or its potential if not given.
+    #[serde(default)]
+    pub prediction: Prediction,
+    /// Whether hidden layers are residual blocks.
+    #[serde(default)]
+    pub residual: bool,
+    /// Random Fourier features before the first hidden layer.
+    #[serde(default)]
+    pub fourier: Option<FourierFeatures>,
     /// How it is evaluated, in training and in sampling; [`Backend::Fused`] if not given.
     #[serde(default)]
     pub backend: Backend,
@@ -48,8 +65,17 @@ pub struct Network {
 
 impl Network {
     /// The network for points of dimension `dim`.
-    pub fn shape(&self, dim: usize) -> MlpShape {
-        MlpShape { dim, hidden: self.hidden.clone(), activation: self.activation }
+    pub fn architecture(&self, dim: usize) -> Architecture {
+        Architecture {
+            dim,
+            hidden: self.hidden.clone(),
+            activation: self.activation,
+            output: self.output,
+            time: self.time,
+            prediction: self.prediction,
+            residual: self.residual,
+            fourier: self.fourier,
+        }
     }
 }
 

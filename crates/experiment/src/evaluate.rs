@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use fokker_metrics::{Grid, Histogram, HistogramError, bootstrap, noise_floor, squared_w2};
-use fokker_score_net::{Checkpoint, Mlp};
+use fokker_score_net::{Checkpoint, ScoreNetwork};
 use fokker_sde_core::{Purpose, Sde, Streams, Target, TargetName, sample_target};
 use ndarray::Array2;
 
@@ -144,7 +144,7 @@ pub(crate) fn evaluate(
 fn sampled(
     protocol: &Protocol,
     name: &str,
-    network: &Mlp<f32>,
+    network: &ScoreNetwork<f32>,
     sde: &dyn Sde,
     method: Method,
     progress: &dyn Progress,

@@ -89,7 +89,7 @@ pub(crate) fn check_model<E: Element>(
     protocol: &Protocol,
 ) -> Result<(), Error> {
     let content = |reason: String| Err(Error::Content { path: path.to_owned(), reason });
-    let found = checkpoint.network.shape().dim;
+    let found = checkpoint.network.head().dim;
     match dim {
         Some(dim) if dim != found => {
             content(format!("is a model of points in {found} dimensions, not {dim}"))

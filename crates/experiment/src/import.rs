@@ -48,11 +48,12 @@ fn convert<E: Element>(
     to: &Path,
 ) -> Result<Imported, Error> {
     files::write_checkpoint(to, checkpoint)?;
-    let shape = checkpoint.network.shape();
+    let network = &checkpoint.network;
+    let hidden = network.architecture().map(|architecture| architecture.hidden.clone());
     Ok(Imported {
-        dim: shape.dim,
-        hidden: shape.hidden.clone(),
-        parameters: checkpoint.network.parameter_count(),
+        dim: network.head().dim,
+        hidden: hidden.unwrap_or_default(),
+        parameters: network.parameter_count(),
         double,
     })
 }

@@ -92,7 +92,7 @@ pub fn residual_at(
 
 fn values<E: Element>(model: &Path, at: &Path, to: &Path) -> Result<usize, Error> {
     let Checkpoint { network, diffusion } = files::read_checkpoint::<E>(model)?;
-    let dim = network.shape().dim;
+    let dim = network.head().dim;
     let points = read_points(at, dim, diffusion.horizon())?;
     files::check_writable(to)?;
     [model, at].into_iter().try_for_each(|input| refuse_same(input, to))?;

@@ -1,7 +1,8 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fokker_fp_residual::{Losses, Objective};
-use fokker_score_net::{Adam, Mlp};
+use fokker_score_net::{Adam, ScoreNetwork};
 use fokker_sde_core::{Streams, Target};
 use serde::{Deserialize, Serialize};
 
@@ -40,17 +41,19 @@ pub(crate) fn train(
     target: &dyn Target,
     folder: &mut RunFolder,
     progress: &dyn Progress,
-) -> Result<(Mlp<f32>, f64), Error> {
+) -> Result<(ScoreNetwork<f32>, f64), Error> {
     let streams = Streams::new(experiment.seed);
     let training = &experiment.training;
-    let shape = experiment.network.shape(target.dim());
+    let architecture = experiment.network.architecture(target.dim());
+    let mut network =
+        ScoreNetwork::new(&architecture, Arc::new(experiment.diffusion.clone()), streams)?
+            .with_backend(experiment.network.backend);
     let saved = folder.reader().training(cell)?;
     let (first, before) = saved.as_ref().map_or((0, 0.0), |state| (state.step, state.seconds));
-    let (mut network, mut adam) = match saved {
-        Some(state) => state.restore(&shape, training.steps_into_stage(first))?,
-        None => (Mlp::new(&shape, streams)?, Adam::default()),
+    let mut adam = match saved {
+        Some(state) => state.restore(&mut network, training.steps_into_stage(first))?,
+        None => Adam::default(),
     };
-    network = network.with_backend(experiment.network.backend);
     let (clock, mut last_save) = (Instant::now(), Instant::now());
     let steps = experiment.training_steps();
     let mut last_residual = None;

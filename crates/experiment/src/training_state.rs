@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use fokker_score_net::{Adam, Mlp, MlpShape};
+use fokker_score_net::{Adam, ScoreNetwork};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::Error;
@@ -24,23 +24,27 @@ const METADATA_KEY: &str = "fokker_training";
 const NAMES: [&str; 3] = ["parameters", "first_moment", "second_moment"];
 
 impl TrainingState {
-    pub(crate) fn new(step: usize, seconds: f64, network: &Mlp<f32>, adam: &Adam<f32>) -> Self {
+    pub(crate) fn new(
+        step: usize,
+        seconds: f64,
+        network: &ScoreNetwork<f32>,
+        adam: &Adam<f32>,
+    ) -> Self {
         Self { step, seconds, parameters: network.parameters(), moments: adam.moments().clone() }
     }
 
-    /// The network, and Adam after so many steps of the stage.
+    /// Puts the parameters into the network, and returns Adam after so many steps of the stage.
     pub(crate) fn restore(
         self,
-        shape: &MlpShape,
+        network: &mut ScoreNetwork<f32>,
         steps_of_stage: usize,
-    ) -> Result<(Mlp<f32>, Adam<f32>), Error> {
-        let network = Mlp::from_parameters(shape, &self.parameters)?;
-        let adam = match u32::try_from(steps_of_stage) {
-            Ok(0) => Adam::default(),
-            Ok(steps) => Adam::resume(steps, self.moments),
-            Err(error) => return Err(Error::Internal(error.to_string())),
-        };
-        Ok((network, adam))
+    ) -> Result<Adam<f32>, Error> {
+        network.set_parameters(&self.parameters)?;
+        match u32::try_from(steps_of_stage) {
+            Ok(0) => Ok(Adam::default()),
+            Ok(steps) => Ok(Adam::resume(steps, self.moments)),
+            Err(error) => Err(Error::Internal(error.to_string())),
+        }
     }
 
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, Error> {

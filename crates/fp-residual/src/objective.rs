@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use dfdx::prelude::Tape;
-use fokker_score_net::{Derivatives, Element, Gradient, Mlp, NetworkError, Scalar};
+use fokker_score_net::{Derivatives, Element, Gradient, NetworkError, Scalar, ScoreNetwork};
 use fokker_sde_core::{Jet, Purpose, Sde, Streams, Target};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
@@ -89,7 +89,7 @@ impl Objective<'_> {
     /// If a loss or the gradient is not finite, or the network cannot be evaluated.
     pub fn gradient<E: Element>(
         &self,
-        network: &Mlp<E>,
+        network: &ScoreNetwork<E>,
         streams: Streams,
         step: u64,
     ) -> Result<(Losses, Gradient<E>), ObjectiveError> {
@@ -122,7 +122,7 @@ impl Objective<'_> {
     /// As [`Objective::gradient`].
     pub fn on_tape<E: Element, T: Tape<E, E::Device>>(
         &self,
-        network: &Mlp<E>,
+        network: &ScoreNetwork<E>,
         streams: Streams,
         step: u64,
         tape: T,
@@ -139,7 +139,7 @@ impl Objective<'_> {
     /// If it is not finite, or the network cannot be evaluated.
     pub fn mean_squared_residual<E: Element>(
         &self,
-        network: &Mlp<E>,
+        network: &ScoreNetwork<E>,
         streams: Streams,
         step: u64,
     ) -> Result<f64, ObjectiveError> {
@@ -201,7 +201,7 @@ impl Objective<'_> {
     /// The sum of squares of a task, whose share of the objective's gradient is added to `gradient`.
     fn add_task<E: Element>(
         &self,
-        network: &Mlp<E>,
+        network: &ScoreNetwork<E>,
         streams: Streams,
         step: u64,
         task: &Task,

@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use fokker_score_net::{Element, Gradient, Mlp};
+use fokker_score_net::{Element, Gradient, ScoreNetwork};
 
 /// The sum of the gradients of tasks in the order of the tasks, which may end in any order: the same bits
 /// for any number of threads. A gradient is kept no longer than until those before it are there, and its
 /// memory goes to the next task.
 pub(crate) struct OrderedSum<'a, E: Element> {
-    network: &'a Mlp<E>,
+    network: &'a ScoreNetwork<E>,
     state: Mutex<State<E>>,
 }
 
@@ -21,7 +21,7 @@ struct State<E> {
 }
 
 impl<'a, E: Element> OrderedSum<'a, E> {
-    pub(crate) fn new(network: &'a Mlp<E>) -> Self {
+    pub(crate) fn new(network: &'a ScoreNetwork<E>) -> Self {
         let state = State {
             sum: Gradient::zeros(network),
             next: 0,

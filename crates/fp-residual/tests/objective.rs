@@ -7,13 +7,14 @@ use fokker_fp_residual::{
     CollocationBox, DenoisingBatch, Losses, Objective, TimeLaw, mean_squared_residual, residual,
 };
 use fokker_score_net::{
-    Activation, Adam, Backend, Gradient, InstructionSet, Mlp, MlpShape, Softplus,
+    Activation, Adam, Architecture, Backend, Gradient, InstructionSet, ScoreNetwork, Softplus,
 };
 use fokker_sde_core::{
     GaussianMixture, MixtureMarginals, OrnsteinUhlenbeck, Potential, Purpose, Score, Sde, Streams,
     Target, TargetName,
 };
 use ndarray::Array2;
+use std::sync::Arc;
 
 const SDE: OrnsteinUhlenbeck = OrnsteinUhlenbeck::PAPER;
 
@@ -30,11 +31,11 @@ fn objective(target: &dyn Target, points: usize, weight: f64) -> Objective<'_> {
 }
 
 /// Every component of the gradient against Richardson-extrapolated central differences of the loss.
-fn check_gradient(shape: &MlpShape, weight: f64, h: f64) {
+fn check_gradient(shape: &Architecture, weight: f64, h: f64) {
     let target = TargetName::Checkerboard.target();
     let objective = objective(target.as_ref(), 6, weight);
     let streams = Streams::new(4);
-    let network = Mlp::<f64>::new(shape, streams).unwrap();
+    let network = ScoreNetwork::<f64>::new(shape, Arc::new(SDE), streams).unwrap();
     let (_, Gradient(gradient)) = objective.gradient(&network, streams, 0).unwrap();
     let mut parameters = network.parameters();
     let scale = gradient.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
@@ -44,7 +45,7 @@ fn check_gradient(shape: &MlpShape, weight: f64, h: f64) {
         let at = parameters[index];
         let mut loss = |value: f64| {
             parameters[index] = value;
-            let network = Mlp::from_parameters(shape, &parameters).unwrap();
+            let network = ScoreNetwork::from_parameters(shape, Arc::new(SDE), &parameters).unwrap();
             objective.gradient(&network, streams, 0).unwrap().0.total
         };
         let mut slope = |h: f64| (loss(at + h) - loss(at - h)) / (2.0 * h);
@@ -62,11 +63,11 @@ fn check_gradient(shape: &MlpShape, weight: f64, h: f64) {
 #[test]
 fn the_gradient_agrees_with_finite_differences() {
     let softplus = |beta| Activation::Softplus(Softplus::new(beta).unwrap());
-    let small = MlpShape { dim: 2, hidden: vec![7, 5, 6], activation: softplus(3.0) };
+    let small = Architecture::potential(2, vec![7, 5, 6], softplus(3.0));
     check_gradient(&small, 0.0, 1e-4);
     check_gradient(&small, 1.0, 1e-4);
-    check_gradient(&MlpShape { hidden: vec![9], ..small }, 0.3, 1e-4);
-    check_gradient(&MlpShape::paper(), 1.0, 2e-6);
+    check_gradient(&Architecture { hidden: vec![9], ..small }, 0.3, 1e-4);
+    check_gradient(&Architecture::paper(), 1.0, 2e-6);
 }
 
 #[test]
@@ -74,7 +75,7 @@ fn the_losses_are_the_means_they_are_said_to_be() {
     let target = TargetName::Circles.target();
     let objective = objective(target.as_ref(), 40, 2.0);
     let streams = Streams::new(5);
-    let network = Mlp::<f64>::new(&MlpShape::paper(), streams).unwrap();
+    let network = ScoreNetwork::<f64>::paper(streams).unwrap();
     let (Losses { total, denoising, residual: Some(mean), .. }, _) =
         objective.gradient(&network, streams, 7).unwrap()
     else {
@@ -189,7 +190,7 @@ fn the_gradient_has_the_same_bits_for_any_number_of_threads() {
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let mut network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(0)).unwrap();
+            let mut network = ScoreNetwork::<f32>::paper(Streams::new(0)).unwrap();
             let mut adam = Adam::default();
             for step in 0..3 {
                 let (_, gradient) = objective.gradient(&network, Streams::new(0), step).unwrap();
@@ -215,7 +216,7 @@ fn the_fused_objective_agrees_with_the_reference_on_every_level() {
         let target = name.target();
         // Many points: at β = 100 the rounding of a single one can be larger.
         let objective = objective(target.as_ref(), 3000, weight);
-        let network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(1)).unwrap();
+        let network = ScoreNetwork::<f32>::paper(Streams::new(1)).unwrap();
         let (expected, reference) = {
             let network = network.clone().with_backend(Backend::Reference);
             objective.gradient(&network, Streams::new(2), 3).unwrap()
@@ -234,7 +235,7 @@ fn the_fused_objective_agrees_with_the_reference_on_every_level() {
 fn the_objective_joins_other_terms_on_a_tape() {
     let target = TargetName::Ring.target();
     let objective = objective(target.as_ref(), 70, 1.0);
-    let network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(1)).unwrap();
+    let network = ScoreNetwork::<f32>::paper(Streams::new(1)).unwrap();
     let (losses, gradient) = objective.gradient(&network, Streams::new(2), 3).unwrap();
     let tape = OwnedTape::default();
     let (again, loss) = objective.on_tape(&network, Streams::new(2), 3, tape).unwrap();
@@ -253,7 +254,7 @@ fn adam_lowers_the_loss() {
     let target = TargetName::Mixture.target();
     let objective = objective(target.as_ref(), 512, 1.0);
     let streams = Streams::new(9);
-    let mut network = Mlp::<f32>::new(&MlpShape::paper(), streams).unwrap();
+    let mut network = ScoreNetwork::<f32>::paper(streams).unwrap();
     let mut adam = Adam::default();
     // The same points at each step: a deterministic function to minimise.
     let first = objective.gradient(&network, streams, 0).unwrap().0.total;
@@ -269,8 +270,9 @@ fn adam_lowers_the_loss() {
 fn a_loss_that_is_not_finite_is_an_error() {
     let target = TargetName::Mixture.target();
     let objective = objective(target.as_ref(), 16, 1.0);
-    let shape = MlpShape::paper();
-    let broken = Mlp::<f32>::from_parameters(&shape, &[f32::NAN; 13_361]).unwrap();
+    let shape = Architecture::paper();
+    let broken =
+        ScoreNetwork::<f32>::from_parameters(&shape, Arc::new(SDE), &[f32::NAN; 13_361]).unwrap();
     let error = objective.gradient(&broken, Streams::new(0), 12).unwrap_err();
     assert_eq!(error.to_string(), "the denoising loss is NaN at training step 12");
     let error = objective.mean_squared_residual(&broken, Streams::new(0), 3).unwrap_err();

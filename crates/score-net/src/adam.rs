@@ -1,4 +1,4 @@
-use crate::{Element, Gradient, Mlp, NetworkError};
+use crate::{Element, Gradient, NetworkError, ScoreNetwork};
 
 /// Adam, with the constants of PyTorch: `β = (0.9, 0.999)`, `ε = 1e-8`, no weight decay.
 ///
@@ -38,7 +38,7 @@ impl<E: Element> Adam<E> {
     /// If the gradient, or that of an earlier step, is not one of this network.
     pub fn update(
         &mut self,
-        network: &mut Mlp<E>,
+        network: &mut ScoreNetwork<E>,
         gradient: &Gradient<E>,
         learning_rate: f64,
     ) -> Result<(), NetworkError> {
@@ -61,22 +61,28 @@ impl<E: Element> Adam<E> {
             *v = b2 * *v + c2 * g * g;
             *p -= step_size * *m / (v.sqrt() * root_scale + epsilon);
         }
-        network.set_parameters(&parameters);
-        Ok(())
+        network.set_parameters(&parameters)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use fokker_sde_core::Streams;
+    use std::sync::Arc;
+
+    use fokker_sde_core::{OrnsteinUhlenbeck, Streams};
 
     use super::*;
-    use crate::MlpShape;
+    use crate::Architecture;
+
+    fn network<E: Element>(architecture: &Architecture, seed: u64) -> ScoreNetwork<E> {
+        let sde = Arc::new(OrnsteinUhlenbeck::PAPER);
+        ScoreNetwork::new(architecture, sde, Streams::new(seed)).unwrap()
+    }
 
     #[test]
     fn steps_follow_the_textbook_recursion() {
-        let shape = MlpShape { dim: 1, hidden: vec![3], ..MlpShape::paper() };
-        let mut network = Mlp::<f64>::new(&shape, Streams::new(0)).unwrap();
+        let shape = Architecture { dim: 1, hidden: vec![3], ..Architecture::paper() };
+        let mut network = network::<f64>(&shape, 0);
         let mut expected = network.parameters();
         let n = expected.len();
         let mut adam = Adam::default();
@@ -98,14 +104,13 @@ mod tests {
 
     #[test]
     fn a_gradient_of_another_network_is_refused() {
-        let mut network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(0)).unwrap();
+        let mut first = network::<f32>(&Architecture::paper(), 0);
         let mut adam = Adam::default();
-        assert!(adam.update(&mut network, &Gradient(vec![0.0; 3]), 1e-3).is_err());
+        assert!(adam.update(&mut first, &Gradient(vec![0.0; 3]), 1e-3).is_err());
         let mut other =
-            Mlp::<f32>::new(&MlpShape { hidden: vec![4], ..MlpShape::paper() }, Streams::new(0))
-                .unwrap();
-        let gradient = Gradient::zeros(&network);
-        adam.update(&mut network, &gradient, 1e-3).unwrap();
+            network::<f32>(&Architecture { hidden: vec![4], ..Architecture::paper() }, 0);
+        let gradient = Gradient::zeros(&first);
+        adam.update(&mut first, &gradient, 1e-3).unwrap();
         let gradient = Gradient::zeros(&other);
         assert!(adam.update(&mut other, &gradient, 1e-3).is_err());
     }

@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use fokker_sde_core::Diffusion;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::{Element, Mlp, MlpShape, NetworkError};
+use crate::{Architecture, Element, Layer, NetworkError, ScoreNetwork};
 
 /// A trained network with the diffusion whose score it learned.
 ///
@@ -13,7 +15,7 @@ use crate::{Element, Mlp, MlpShape, NetworkError};
 #[derive(Debug, Clone)]
 pub struct Checkpoint<E: Element> {
     /// The network.
-    pub network: Mlp<E>,
+    pub network: ScoreNetwork<E>,
     /// The forward process that it was trained for.
     pub diffusion: Diffusion,
 }
@@ -75,6 +77,9 @@ pub enum CheckpointError {
     /// A description of a state dict names other inputs than `t` and `x1` … `xd`.
     #[error("the inputs {0}")]
     Inputs(String),
+    /// The network is of the caller's own layers.
+    #[error("a network of your own layers has no description that a file could hold")]
+    OwnLayers,
     /// The description is of no possible network.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -87,21 +92,15 @@ const METADATA_KEY: &str = "fokker";
 #[serde(deny_unknown_fields)]
 struct Description {
     format: u32,
-    network: MlpShape,
+    network: Architecture,
     diffusion: Diffusion,
 }
 
-/// Name and shape of every tensor, in the order of [`Mlp::parameters`].
-fn tensors(shape: &MlpShape) -> Result<Vec<(String, Vec<usize>)>, NetworkError> {
-    let layers = shape.layers()?.into_iter().enumerate();
-    Ok(layers
-        .flat_map(|(index, (inputs, outputs))| {
-            [
-                (format!("layers.{index}.weight"), vec![outputs, inputs]),
-                (format!("layers.{index}.bias"), vec![outputs]),
-            ]
-        })
-        .collect())
+/// Name and shape of every tensor, in the order of [`ScoreNetwork::parameters`].
+fn tensors(network: &Architecture) -> Result<Vec<(String, Vec<usize>)>, NetworkError> {
+    network.layers()?;
+    let parameters = Layer::<f64>::parameters(network, network.head().inputs());
+    Ok(parameters.into_iter().map(|parameter| (parameter.name, parameter.shape)).collect())
 }
 
 impl<E: Element> Checkpoint<E> {
@@ -110,7 +109,8 @@ impl<E: Element> Checkpoint<E> {
     /// # Errors
     /// If a parameter is not finite, or the library refuses.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
-        let names = tensors(self.network.shape())?;
+        let architecture = self.network.architecture().ok_or(CheckpointError::OwnLayers)?;
+        let names = tensors(architecture)?;
         let parameters = self.network.parameters();
         let (dtype, width) = match size_of::<E>() {
             4 => (Dtype::F32, 4),
@@ -138,7 +138,7 @@ impl<E: Element> Checkpoint<E> {
         }
         let description = Description {
             format: FORMAT,
-            network: self.network.shape().clone(),
+            network: architecture.clone(),
             diffusion: self.diffusion.clone(),
         };
         // One entry, because the order of several would differ from run to run.
@@ -168,7 +168,8 @@ impl<E: Element> Checkpoint<E> {
         for (name, shape) in expected {
             parameters.extend(read_tensor::<E>(&file, &name, |_| shape)?.1);
         }
-        let network = Mlp::from_parameters(&description.network, &parameters)?;
+        let sde = Arc::new(description.diffusion.clone());
+        let network = ScoreNetwork::from_parameters(&description.network, sde, &parameters)?;
         Ok(Self { network, diffusion: description.diffusion })
     }
 }

@@ -47,6 +47,31 @@ pub enum NetworkError {
         /// How many were given.
         found: usize,
     },
+    /// The standard deviation of the data of a preconditioned network is out of its range.
+    #[error("the standard deviation of the data must be between 1e-6 and 1e6, but is {0:?}")]
+    DataStd(f64),
+    /// The standard deviation of the frequencies of Fourier features is out of its range.
+    #[error("the scale of Fourier features must be between 1e-6 and 1e6, but is {0:?}")]
+    FourierScale(f64),
+    /// Layers do not fit together.
+    #[error("the {what} of a layer has {found} units where {expected} are needed")]
+    Width {
+        /// Where.
+        what: &'static str,
+        /// The width that fits.
+        expected: usize,
+        /// The width found.
+        found: usize,
+    },
+    /// The network returns something else than what is asked for.
+    #[error("the network is no {}", match .needed {
+        crate::Output::Potential => "potential: its score need not be a gradient",
+        crate::Output::Vector => "vector score but a potential",
+    })]
+    Output {
+        /// What is asked for.
+        needed: crate::Output,
+    },
     /// The machine does not have the vector instructions asked for.
     #[error(
         "`{name}` is no instruction set of this machine, which has {}; it is selected by the \

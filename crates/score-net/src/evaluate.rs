@@ -1,88 +1,110 @@
-use dfdx::prelude::{HasShape, NoneTape, TensorFromVec, TryMatMul};
-use fokker_sde_core::{BatchError, Jet, Potential, Score};
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis};
+use dfdx::prelude::{Backward, OwnedTape, PutTape, SplitTape, SumTo};
+use fokker_sde_core::{BatchError, Jet, Potential, Score, ScoreJet, SmoothScore};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 
 use crate::error::backend;
-use crate::jet::Derivatives;
-use crate::mlp::Matrix;
-use crate::{Element, Mlp, NetworkError};
+use crate::head::CoreInput;
+use crate::jet::{JetReader, JetTape};
+use crate::network::blocks;
+use crate::parameters::entries;
+use crate::{Derivatives, Element, NetworkError, Output, Scalar, ScoreNetwork, VectorDerivatives};
 
 /// Points evaluated at once: enough for the matrix products to run at full speed, few enough for
 /// their results to stay in cache.
 const BLOCK: usize = 256;
 
-impl<E: Element> Mlp<E> {
-    pub(crate) fn check_points(
-        &self,
-        t: &ArrayView1<'_, E>,
-        x: &ArrayView2<'_, E>,
-    ) -> Result<(), BatchError> {
-        BatchError::check("x", &[x.nrows(), self.shape.dim], x.shape())?;
-        BatchError::check("t", &[x.nrows()], t.shape())
+impl<E: Element> ScoreNetwork<E> {
+    /// What the layers return for some points of the input, without a tape: the entries of the last matrix.
+    pub(crate) fn evaluate(&self, reader: &JetReader<'_, E>) -> Result<Vec<E>, NetworkError> {
+        let input = reader.input_jet(&self.device, JetTape::off())?;
+        Ok(entries(&self.layers().apply(&self.parameters, input)?.into_matrix().split_tape().0))
     }
 
-    /// `∇φ` at one time for at most a block of points, by reverse mode: two matrix products per
-    /// hidden layer, against `d + 1` for a forward jet.
-    fn score_block(
+    /// `∇_y N` of a potential at some points by reverse mode: two matrix products per layer, against `d + 1` for a
+    /// forward jet.
+    fn slopes(
         &self,
-        t: E,
-        x: ArrayView2<'_, E>,
+        input: &CoreInput<E>,
+        range: std::ops::Range<usize>,
+    ) -> Result<Vec<E>, NetworkError> {
+        let reader = JetReader::values(input, range);
+        let (matrix, _) =
+            reader.input_jet(&self.device, JetTape::off())?.into_matrix().split_tape();
+        let leaf = crate::LayerJet::new(
+            matrix.clone(),
+            reader.layout().clone(),
+            JetTape::on(OwnedTape::default()),
+        );
+        let (out, tape) = self.layers().apply(&self.parameters, leaf)?.into_matrix().split_tape();
+        let sum: Scalar<E, _> = out.put_tape(tape.into_operations()).try_sum().map_err(backend)?;
+        let mut gradients = sum.try_backward().map_err(backend)?;
+        Ok(gradients.get_or_alloc_mut(&matrix).map_err(backend)?.to_vec())
+    }
+
+    /// The score at points whose input is known, by the reference, before the prediction makes of it what it is.
+    fn reference_score(
+        &self,
+        input: &CoreInput<E>,
         mut out: ArrayViewMut2<'_, E>,
     ) -> Result<(), NetworkError> {
-        let (n, dim) = (x.nrows(), self.shape.dim);
-        let Some((output, hidden)) = self.layers.split_last() else { return Ok(()) };
-        let mut input = Vec::with_capacity(n * (dim + 1));
-        for x in x.rows() {
-            input.push(t);
-            input.extend(x);
-        }
-        let mut values = self.matrix(input, n)?;
-        let mut slopes = Vec::with_capacity(hidden.len());
-        for layer in hidden {
-            let z = values.try_matmul(layer.transposed_weight()).map_err(backend)?;
-            let bias = layer.bias.as_vec();
-            let mut a = entries(&z);
-            let mut slope = vec![E::zero(); a.len()];
-            for (a, slope) in a.chunks_exact_mut(bias.len()).zip(slope.chunks_exact_mut(bias.len()))
-            {
-                for ((a, slope), &b) in a.iter_mut().zip(slope).zip(&bias) {
-                    [*a, *slope, ..] = self.shape.activation.derivatives(*a + b);
-                }
+        let (dim, features) = (self.head().dim, input.time.ncols());
+        for range in blocks(out.nrows(), BLOCK) {
+            let (entries, features) = match self.head().output {
+                Output::Vector => (self.evaluate(&JetReader::values(input, range.clone()))?, 0),
+                Output::Potential => (self.slopes(input, range.clone())?, features),
+            };
+            let mut out = out.slice_axis_mut(Axis(0), range.into());
+            for (mut out, row) in out.rows_mut().into_iter().zip(entries.chunks(features + dim)) {
+                out.iter_mut().zip(&row[features..]).for_each(|(out, &s)| *out = s);
             }
-            values = self.matrix(a, n)?;
-            slopes.push(slope);
-        }
-        // The cotangent of the last activation is the output's weight row at every point.
-        let row = output.weight.as_vec();
-        let mut cotangent: Vec<E> = row.iter().copied().cycle().take(n * row.len()).collect();
-        for (layer, slope) in hidden.iter().zip(&slopes).rev() {
-            cotangent.iter_mut().zip(slope).for_each(|(c, &slope)| *c *= slope);
-            let product = self.matrix(cotangent, n)?.try_matmul(layer.weight.clone());
-            cotangent = entries(&product.map_err(backend)?);
-        }
-        for (mut out, row) in out.rows_mut().into_iter().zip(cotangent.chunks_exact(dim + 1)) {
-            out.iter_mut().zip(&row[1..]).for_each(|(out, &s)| *out = s);
         }
         Ok(())
     }
 
-    /// A matrix of `n` rows from its entries.
-    fn matrix(&self, entries: Vec<E>, n: usize) -> Result<Matrix<E>, NetworkError> {
-        let columns = entries.len() / n.max(1);
-        self.device.try_tensor_from_vec(entries, (n, columns)).map_err(backend)
+    /// The derivative of the score of a potential in time, and its divergence, by the reference.
+    fn score_jet_of_potential(
+        &self,
+        input: &CoreInput<E>,
+        x: ArrayView2<'_, E>,
+        jet: &mut ScoreJet<E>,
+    ) -> Result<(), NetworkError> {
+        let dim = x.ncols();
+        let mut moves = Array2::zeros(x.raw_dim());
+        for ((mut row, x), c) in moves.rows_mut().into_iter().zip(x.rows()).zip(&input.coefficients)
+        {
+            row.zip_mut_with(&x, |slot, x| *slot = E::of(c.input.rate * x.wide()));
+        }
+        for range in blocks(x.nrows(), BLOCK) {
+            let reader = JetReader::score_of_potential(input, range.clone(), moves.view());
+            let entries = self.evaluate(&reader)?;
+            let layout = reader.layout();
+            for (row, i) in range.enumerate() {
+                let second = |part: usize| entries[layout.second_order(part).start + row].wide();
+                let (mut laplacian, c) = (second(0), input.coefficients.get(i));
+                for k in 0..dim {
+                    let slope = entries[layout.direction(k).start + row].wide();
+                    let (mut score, mut rate) = (slope, second(1 + k));
+                    if let Some(c) = c {
+                        let x = x[[i, k]].wide();
+                        score = c.base.at * x + c.gain.at * slope;
+                        rate = c.base.rate * x + c.gain.rate * slope + c.gain.at * rate;
+                    }
+                    jet.score[[i, k]] = E::of(score);
+                    jet.time_derivative[[i, k]] = E::of(rate);
+                }
+                if let Some(c) = c {
+                    laplacian = c.base.at * dim as f64 + c.gain.at * c.input.at * laplacian;
+                }
+                jet.divergence[i] = E::of(laplacian);
+            }
+        }
+        Ok(())
     }
 }
 
-fn entries<E: Element>(matrix: &Matrix<E>) -> Vec<E> {
-    let &(rows, columns) = matrix.shape();
-    let mut entries = vec![E::zero(); rows * columns];
-    matrix.copy_into(&mut entries);
-    entries
-}
-
-impl<E: Element> Score<E> for Mlp<E> {
+impl<E: Element> Score<E> for ScoreNetwork<E> {
     fn dim(&self) -> usize {
-        self.shape.dim
+        self.head().dim
     }
 
     fn score(
@@ -91,36 +113,76 @@ impl<E: Element> Score<E> for Mlp<E> {
         x: ArrayView2<'_, E>,
         mut out: ArrayViewMut2<'_, E>,
     ) -> Result<(), BatchError> {
-        BatchError::check("x", &[x.nrows(), self.shape.dim], x.shape())?;
+        BatchError::check("x", &[x.nrows(), self.head().dim], x.shape())?;
         BatchError::check("out", x.shape(), out.shape())?;
+        let coefficients = self.head().prediction.coefficients(self.sde.as_ref(), t.wide());
         if let Some(kernel) = self.kernel() {
-            kernel.score(t, x, out);
-            return Ok(());
+            let mut features = vec![E::zero(); self.head().time.features()];
+            self.head().time.at(self.sde.as_ref(), t.wide(), |k, at, _| features[k] = E::of(at));
+            match coefficients {
+                None => kernel.score(&features, x, out.view_mut()),
+                Some(c) => {
+                    let scale = E::of(c.input.at);
+                    kernel.score(&features, x.mapv(|x| scale * x).view(), out.view_mut());
+                }
+            }
+        } else {
+            let t = Array1::from_elem(x.nrows(), t);
+            let input = self.head().input(self.sde.as_ref(), t.view(), x);
+            self.reference_score(&input, out.view_mut())?;
         }
-        let blocks = x.axis_chunks_iter(Axis(0), BLOCK);
-        for (x, out) in blocks.zip(out.axis_chunks_iter_mut(Axis(0), BLOCK)) {
-            self.score_block(t, x, out)?;
+        if let Some(c) = coefficients {
+            let (base, gain) = (E::of(c.base.at), E::of(c.gain.at));
+            out.zip_mut_with(&x, |s, &x| *s = base * x + gain * *s);
         }
         Ok(())
     }
 }
 
-impl<E: Element> Potential<E> for Mlp<E> {
+impl<E: Element> Potential<E> for ScoreNetwork<E> {
     fn jet(
         &self,
         t: ArrayView1<'_, E>,
         x: ArrayView2<'_, E>,
         jet: &mut Jet<E>,
     ) -> Result<(), BatchError> {
-        jet.check(self.shape.dim, &t, &x)?;
-        if let Some(kernel) = self.kernel() {
-            kernel.jet(t, x, jet);
-            return Ok(());
+        jet.check(self.head().dim, &t, &x)?;
+        self.check_output(Output::Potential)?;
+        let mut write = |range: std::ops::Range<usize>, part: &mut Jet<E>| {
+            for (from, to) in range.enumerate() {
+                jet.value[to] = part.value[from];
+                jet.time_derivative[to] = part.time_derivative[from];
+                jet.gradient.row_mut(to).assign(&part.gradient.row(from));
+                jet.laplacian[to] = part.laplacian[from];
+            }
+            0.0
+        };
+        self.add_loss(t, x, Derivatives::All, &mut write, None)?;
+        Ok(())
+    }
+}
+
+impl<E: Element> SmoothScore<E> for ScoreNetwork<E> {
+    fn score_jet(
+        &self,
+        t: ArrayView1<'_, E>,
+        x: ArrayView2<'_, E>,
+        jet: &mut ScoreJet<E>,
+    ) -> Result<(), BatchError> {
+        jet.check(self.head().dim, &t, &x)?;
+        if self.head().output == Output::Potential {
+            let input = self.head().input(self.sde.as_ref(), t, x);
+            return Ok(self.score_jet_of_potential(&input, x, jet)?);
         }
-        let blocks = t.axis_chunks_iter(Axis(0), BLOCK).zip(x.axis_chunks_iter(Axis(0), BLOCK));
-        for (block, (t, x)) in blocks.enumerate() {
-            self.tensor_jet(t, x, Derivatives::All, NoneTape)?.write(jet, block * BLOCK);
-        }
+        let mut write = |range: std::ops::Range<usize>, part: &mut crate::VectorJet<E>| {
+            for (from, to) in range.enumerate() {
+                jet.score.row_mut(to).assign(&part.score.row(from));
+                jet.time_derivative.row_mut(to).assign(&part.time_derivative.row(from));
+                jet.divergence[to] = part.divergence(from);
+            }
+            0.0
+        };
+        self.add_vector_loss(t, x, VectorDerivatives::First, &mut write, None)?;
         Ok(())
     }
 }

@@ -4,17 +4,17 @@
 //! value with the derivatives `∂_x1 … ∂_xd`, `∂_t` and the Laplacian.
 //!
 //! In single precision fused kernels evaluate scores and jets, and losses of jets with their parameter
-//! gradients ([`Mlp::add_loss`]), on the vector instructions of the machine ([`InstructionSet`]). The
+//! gradients ([`ScoreNetwork::add_loss`]), on the vector instructions of the machine ([`InstructionSet`]). The
 //! reference is dfdx, which differentiates in reverse mode only, once: derivatives in `x` and `t` are carried
 //! forward through the layers in operations on its tape, so that one reverse pass gives the parameter
-//! gradients of a loss that contains second derivatives ([`Mlp::tensor_jet`]). [`Backend`] selects.
+//! gradients of a loss that contains second derivatives ([`LayerJet`]). [`Backend`] selects.
 //!
 //! ```
-//! use fokker_score_net::{Mlp, MlpShape};
+//! use fokker_score_net::ScoreNetwork;
 //! use fokker_sde_core::{Score, Streams};
 //!
 //! // The network of Deveney et al. (2025): 3-80-80-80-1, Softplus with β = 100.
-//! let network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(0))?;
+//! let network = ScoreNetwork::<f32>::paper(Streams::new(0))?;
 //! assert_eq!(network.parameter_count(), 13_361);
 //! let x = ndarray::array![[0.5, -1.0], [2.0, 0.0]];
 //! let mut score = ndarray::Array2::zeros((2, 2));
@@ -24,23 +24,35 @@
 
 mod activation;
 mod adam;
+mod architecture;
 mod checkpoint;
 mod element;
 mod error;
 mod evaluate;
+mod head;
 mod jet;
 mod kernel;
+mod layer;
 mod loss;
-mod mlp;
+mod network;
+mod parameters;
+mod prediction;
 mod state_dict;
+mod time_input;
 
 pub use activation::{Activation, ActivationFunction, CustomActivation, Sin, Softplus};
 pub use adam::Adam;
+pub use architecture::{Architecture, FourierFeatures};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use element::Element;
 pub use error::NetworkError;
-pub use jet::{Derivatives, SecondOrder, TensorJet};
+pub use head::{Head, Output};
+pub use jet::{Derivatives, JetTape, LayerJet, Layout, VectorDerivatives, VectorJet};
 pub use kernel::InstructionSet;
-pub use loss::Scalar;
-pub use mlp::{Backend, Gradient, Mlp, MlpShape};
+pub use layer::{Layer, Stack};
+pub use loss::{Loss, Scalar, VectorLoss};
+pub use network::{Backend, Gradient, ScoreNetwork};
+pub use parameters::{Initial, Matrix, Parameter};
+pub use prediction::Prediction;
 pub use state_dict::StateDict;
+pub use time_input::TimeInput;

@@ -3,37 +3,53 @@
 use std::ops::Range;
 
 use dfdx::prelude::{
-    Backward, NoneTape, OwnedTape, PutTape, SumTo, Tape, Tensor, TensorFromVec, TryAdd, TryMul,
+    Backward, HasShape, OwnedTape, PutTape, SplitTape, SumTo, Tape, Tensor, TensorFromVec, TryMul,
 };
-use fokker_sde_core::Jet;
+use fokker_sde_core::{BatchError, Jet};
 use ndarray::{ArrayView1, ArrayView2, Axis};
 
 use crate::error::backend;
-use crate::mlp::Vector;
-use crate::{Derivatives, Element, Gradient, Mlp, NetworkError};
+use crate::head::{lift, pull};
+use crate::jet::{JetReader, JetTape, lift_vector, pull_vector};
+use crate::network::blocks;
+use crate::parameters::entries;
+use crate::{
+    Derivatives, Element, Gradient, NetworkError, Output, ScoreNetwork, VectorDerivatives,
+    VectorJet,
+};
 
 /// A scalar on a tape.
 pub type Scalar<E, T> = Tensor<(), E, <E as Element>::Device, T>;
 
+/// A loss of potentials' jets, see [`ScoreNetwork::add_loss`].
+pub type Loss<'a, E> = dyn FnMut(Range<usize>, &mut Jet<E>) -> f64 + 'a;
+
+/// A loss of vector scores' jets, see [`ScoreNetwork::add_vector_loss`].
+pub type VectorLoss<'a, E> = dyn FnMut(Range<usize>, &mut VectorJet<E>) -> f64 + 'a;
+
 /// Points that the reference evaluates at once.
 const BLOCK: usize = 64;
 
-impl<E: Element> Mlp<E> {
+impl<E: Element> ScoreNetwork<E> {
     /// The sum of a loss over the points `(x_i, t_i)`, `t` `[n]` and `x` `[n, d]`; its parameter gradient is
-    /// added to `gradient`, if there is one, which is laid out as [`Mlp::parameters`].
+    /// added to `gradient`, if there is one, which is laid out as [`ScoreNetwork::parameters`].
     ///
     /// `loss` is called for one range of points after the other. It gets their jet, returns the sum of
     /// the losses there and leaves in the jet the partial derivatives of that sum. Parts of the jet that
-    /// `derivatives` does not name are 0, and their derivatives are not read.
+    /// `derivatives` does not name are 0, and their derivatives are not read. Each range but the last holds a multiple
+    /// of 8 points.
     ///
-    /// This is one fused operation of the kernels, or the reverse pass of dfdx through
-    /// [`Mlp::tensor_jet`]; see [`Backend`](crate::Backend).
+    /// This is one fused operation of the kernels, or the reverse pass of dfdx through the jets of the layers; see
+    /// [`Backend`](crate::Backend). The reference carries derivatives forward (Li et al., *A computational framework for
+    /// neural network-based variational Monte Carlo with forward Laplacian*, Nature Machine Intelligence 6, 2024), so
+    /// that one reverse pass gives the gradient. A network of vector scores takes losses of its score alone, in
+    /// `jet.gradient`.
     ///
     /// ```
-    /// use fokker_score_net::{Derivatives, Gradient, Mlp, MlpShape};
+    /// use fokker_score_net::{Derivatives, Gradient, ScoreNetwork};
     /// use fokker_sde_core::{Jet, Streams};
     ///
-    /// let network = Mlp::<f32>::new(&MlpShape::paper(), Streams::new(0))?;
+    /// let network = ScoreNetwork::<f32>::paper(Streams::new(0))?;
     /// let (t, x) = (ndarray::array![0.1, 2.0], ndarray::array![[0.3, -1.2], [1.0, 2.0]]);
     /// // Σ (Δφ)², whose derivative in Δφ is 2 Δφ.
     /// let mut loss = |_, jet: &mut Jet<f32>| {
@@ -50,79 +66,138 @@ impl<E: Element> Mlp<E> {
     /// ```
     ///
     /// # Errors
-    /// If the shapes do not fit, `loss` leaves a jet of another shape, or the tensor library fails. What
-    /// was added to `gradient` is then of no use.
+    /// If the shapes do not fit, more than the score of a vector score is asked for, `loss` leaves a jet of another
+    /// shape, or the tensor library fails. What was added to `gradient` is then of no use.
     pub fn add_loss(
         &self,
         t: ArrayView1<'_, E>,
         x: ArrayView2<'_, E>,
-        derivatives: Derivatives,
-        loss: &mut dyn FnMut(Range<usize>, &mut Jet<E>) -> f64,
+        derivatives: Derivatives<'_, E>,
+        loss: &mut Loss<'_, E>,
         gradient: Option<&mut [E]>,
     ) -> Result<f64, NetworkError> {
         self.check_points(&t, &x)?;
+        if let Derivatives::Along(probes) = &derivatives {
+            let expected = [probes.shape()[0].max(1), x.nrows(), x.ncols()];
+            BatchError::check("probes", &expected, probes.shape())?;
+        }
         if let Some(gradient) = &gradient {
             self.check_gradient(gradient)?;
         }
+        if self.head().output == Output::Vector {
+            if derivatives.second() {
+                return Err(NetworkError::Output { needed: Output::Potential });
+            }
+            let mut of_score = |range: Range<usize>, jet: &mut VectorJet<E>| {
+                let mut part = Jet::zeros(range.len(), x.ncols());
+                part.gradient.assign(&jet.score);
+                let sum = loss(range, &mut part);
+                jet.score = part.gradient;
+                sum
+            };
+            return self.add_vector_loss(t, x, VectorDerivatives::Value, &mut of_score, gradient);
+        }
+        let input = self.head().input(self.sde.as_ref(), t, x);
         let mut misshapen = None;
         let loss = &mut |range: Range<usize>, jet: &mut Jet<E>| {
             let n = range.len();
+            let coefficients = input.coefficients.get(range.clone()).unwrap_or_default();
+            let x = x.slice_axis(Axis(0), range.clone().into());
+            lift(coefficients, x, derivatives, jet);
             let sum = loss(range, jet);
-            if let Err(error) = jet.check_shape(n, self.shape.dim) {
+            if let Err(error) = jet.check_shape(n, x.ncols()) {
                 misshapen = Some(error);
-                *jet = Jet::zeros(n, self.shape.dim);
+                *jet = Jet::zeros(n, x.ncols());
             }
+            pull(coefficients, x, derivatives, jet);
             sum
         };
         let sum = match self.kernel() {
-            Some(kernel) => kernel.add_loss_gradient(t, x, derivatives, loss, gradient),
-            None => self.add_reference_loss(t, x, derivatives, loss, gradient)?,
+            Some(kernel) => kernel.add_loss_gradient(&input, derivatives, loss, gradient),
+            None => self.add_reference_loss(
+                x.nrows(),
+                |range| JetReader::potential(&input, range, derivatives.view()),
+                |range, reader, entries| {
+                    let mut jet = reader.read(entries);
+                    (loss(range, &mut jet), reader.cotangents(&jet))
+                },
+                gradient,
+            )?,
         };
         misshapen.map_or(Ok(sum), |error| Err(error.into()))
     }
 
-    fn add_reference_loss(
+    /// As [`ScoreNetwork::add_loss`], for the jets of a vector score. Always by the reference.
+    ///
+    /// # Errors
+    /// As [`ScoreNetwork::add_loss`]; if this is a potential.
+    pub fn add_vector_loss(
         &self,
         t: ArrayView1<'_, E>,
         x: ArrayView2<'_, E>,
-        derivatives: Derivatives,
-        loss: &mut dyn FnMut(Range<usize>, &mut Jet<E>) -> f64,
-        mut gradient: Option<&mut [E]>,
+        derivatives: VectorDerivatives,
+        loss: &mut VectorLoss<'_, E>,
+        gradient: Option<&mut [E]>,
     ) -> Result<f64, NetworkError> {
-        let blocks = t.axis_chunks_iter(Axis(0), BLOCK).zip(x.axis_chunks_iter(Axis(0), BLOCK));
+        self.check_output(Output::Vector)?;
+        self.check_points(&t, &x)?;
+        if let Some(gradient) = &gradient {
+            self.check_gradient(gradient)?;
+        }
+        let input = self.head().input(self.sde.as_ref(), t, x);
+        let mut misshapen = None;
+        let sum = self.add_reference_loss(
+            x.nrows(),
+            |range| JetReader::vector(&input, range, derivatives),
+            |range, reader, entries| {
+                let n = range.len();
+                let coefficients = input.coefficients.get(range.clone()).unwrap_or_default();
+                let x = x.slice_axis(Axis(0), range.clone().into());
+                let mut jet = reader.read_vector(entries);
+                lift_vector(coefficients, x, derivatives, &mut jet);
+                let sum = loss(range, &mut jet);
+                if let Err(error) = jet.check_shape(n, x.ncols()) {
+                    misshapen = Some(error);
+                    jet = VectorJet::zeros(n, x.ncols());
+                }
+                pull_vector(coefficients, x, derivatives, &mut jet);
+                (sum, reader.vector_cotangents(&jet))
+            },
+            gradient,
+        )?;
+        misshapen.map_or(Ok(sum), |error| Err(error.into()))
+    }
+
+    /// The sum over blocks of `n` points of what `loss` makes of the entries of the last matrix, and of the cotangents it
+    /// leaves the parameter gradient.
+    fn add_reference_loss<'a>(
+        &self,
+        n: usize,
+        reader: impl Fn(Range<usize>) -> JetReader<'a, E>,
+        mut loss: impl FnMut(Range<usize>, &JetReader<'a, E>, &[E]) -> (f64, Vec<E>),
+        mut gradient: Option<&mut [E]>,
+    ) -> Result<f64, NetworkError>
+    where
+        E: 'a,
+    {
         let mut total = 0.0;
-        for (block, (t, x)) in blocks.enumerate() {
-            let range = block * BLOCK..block * BLOCK + x.nrows();
-            let mut jet = Jet::zeros(range.len(), x.ncols());
+        for range in blocks(n, BLOCK) {
+            let reader = reader(range.clone());
             let Some(gradient) = &mut gradient else {
-                self.tensor_jet(t, x, derivatives, NoneTape)?.write(&mut jet, 0);
-                total += loss(range, &mut jet);
+                total += loss(range, &reader, &self.evaluate(&reader)?).0;
                 continue;
             };
-            let tensors = self.tensor_jet(t, x, derivatives, OwnedTape::default())?;
-            tensors.write(&mut jet, 0);
-            total += loss(range, &mut jet);
-            let constant = |entries: Vec<E>| -> Result<Vector<E>, NetworkError> {
-                let shape = (entries.len(),);
-                self.device.try_tensor_from_vec(entries, shape).map_err(backend)
-            };
+            let input = reader.input_jet(&self.device, JetTape::on(OwnedTape::default()))?;
+            let (out, tape) =
+                self.layers().apply(&self.parameters, input)?.into_matrix().split_tape();
+            let (sum, cotangents) = loss(range, &reader, &entries(&out));
+            total += sum;
             // The derivative of this sum is that of the loss, whose partial derivatives are frozen.
-            let slopes = constant(jet.gradient.t().iter().copied().collect())?;
-            let part = tensors.gradient.try_mul(slopes).map_err(backend)?;
-            let mut sum: Scalar<E, _> = part.try_sum().map_err(backend)?;
-            if let Some(second) = tensors.second {
-                let parts = [
-                    (tensors.value, &jet.value),
-                    (second.time_derivative, &jet.time_derivative),
-                    (second.laplacian, &jet.laplacian),
-                ];
-                for (tensor, slopes) in parts {
-                    let part = tensor.try_mul(constant(slopes.to_vec())?).map_err(backend)?;
-                    let part: Scalar<E, _> = part.try_sum().map_err(backend)?;
-                    sum = sum.try_add(part).map_err(backend)?;
-                }
-            }
-            let part = self.collect_gradient(sum.try_backward().map_err(backend)?)?;
+            let cotangents =
+                self.device.try_tensor_from_vec(cotangents, *out.shape()).map_err(backend)?;
+            let frozen = out.put_tape(tape.into_operations()).try_mul(cotangents);
+            let scalar: Scalar<E, _> = frozen.map_err(backend)?.try_sum().map_err(backend)?;
+            let part = self.collect_gradient(scalar.try_backward().map_err(backend)?)?;
             gradient.iter_mut().zip(&part.0).for_each(|(sum, &g)| *sum += g);
         }
         Ok(total)
@@ -130,7 +205,7 @@ impl<E: Element> Mlp<E> {
 
     /// A loss whose parameter gradient is known, as one operation on a tape: in dfdx's reverse pass
     /// `gradient` times the cotangent of the loss is added to the gradients of the parameters. So a loss
-    /// from [`Mlp::add_loss`] can be joined with others made of dfdx's operations.
+    /// from [`ScoreNetwork::add_loss`] can be joined with others made of dfdx's operations.
     ///
     /// # Errors
     /// If `gradient` is not one of this network, or the tensor library fails.
@@ -142,16 +217,13 @@ impl<E: Element> Mlp<E> {
     ) -> Result<Scalar<E, T>, NetworkError> {
         self.check_gradient(&gradient.0)?;
         let loss = self.device.try_tensor_from_vec(vec![loss], ()).map_err(backend)?;
-        let (layers, recorded) = (self.layers.clone(), loss.clone());
+        let (parameters, recorded) = (self.parameters.clone(), loss.clone());
         tape.add_backward_op(move |gradients| {
             let cotangent: E = gradients.get_or_alloc_mut(&recorded)?.iter().copied().sum();
             let mut rest = gradient.0.iter();
-            let mut add = |slots: &mut Vec<E>| {
+            for matrix in &parameters {
+                let slots = gradients.get_or_alloc_mut(matrix)?;
                 slots.iter_mut().zip(&mut rest).for_each(|(slot, &g)| *slot += cotangent * g);
-            };
-            for layer in &layers {
-                add(gradients.get_or_alloc_mut(&layer.weight)?);
-                add(gradients.get_or_alloc_mut(&layer.bias)?);
             }
             Ok(())
         });

@@ -1,9 +1,11 @@
+use std::sync::Arc;
+
 use fokker_sde_core::Diffusion;
 use safetensors::tensor::{Dtype, SafeTensors};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::checkpoint::{check_names, read_tensor};
-use crate::{Activation, Checkpoint, CheckpointError, Element, Mlp, MlpShape};
+use crate::{Activation, Architecture, Checkpoint, CheckpointError, Element, ScoreNetwork};
 
 /// What is to be known of a multilayer perceptron that was trained in PyTorch, beside its state dict in
 /// a safetensors file, to make a [`Checkpoint`] of it.
@@ -90,8 +92,9 @@ impl StateDict {
             parameters.extend(bias);
         }
         hidden.pop();
-        let shape = MlpShape { dim: columns.len() - 1, hidden, activation: self.activation };
-        let network = Mlp::from_parameters(&shape, &parameters)?;
+        let architecture = Architecture::potential(columns.len() - 1, hidden, self.activation);
+        let sde = Arc::new(self.diffusion.clone());
+        let network = ScoreNetwork::from_parameters(&architecture, sde, &parameters)?;
         Ok(Checkpoint { network, diffusion: self.diffusion.clone() })
     }
 }

@@ -3,19 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use fokker_score_net::{Activation, Checkpoint, Mlp, MlpShape, Softplus};
+use fokker_score_net::{Activation, Architecture, Checkpoint, ScoreNetwork, Softplus};
 use fokker_sde_core::{Diffusion, OrnsteinUhlenbeck, Streams};
 use safetensors::tensor::{Dtype, TensorView};
 
-fn shape() -> MlpShape {
+fn shape() -> Architecture {
     let activation = Activation::Softplus(Softplus::new(20.0).unwrap());
-    MlpShape { dim: 3, hidden: vec![4, 5], activation }
+    Architecture::potential(3, vec![4, 5], activation)
 }
 
 fn checkpoint() -> Checkpoint<f32> {
     Checkpoint {
-        network: Mlp::new(&shape(), Streams::new(1)).unwrap(),
+        network: ScoreNetwork::new(&shape(), Arc::new(OrnsteinUhlenbeck::PAPER), Streams::new(1))
+            .unwrap(),
         diffusion: Diffusion::OrnsteinUhlenbeck(OrnsteinUhlenbeck::new(7.5).unwrap()),
     }
 }
@@ -26,7 +28,7 @@ fn a_file_alone_rebuilds_the_network() {
     let bytes = written.to_bytes().unwrap();
     let read = Checkpoint::<f32>::from_bytes(&bytes).unwrap();
     assert_eq!(read.network.parameters(), written.network.parameters());
-    assert_eq!(read.network.shape(), written.network.shape());
+    assert_eq!(read.network.architecture(), written.network.architecture());
     assert_eq!(read.diffusion, written.diffusion);
     assert_eq!(read.to_bytes().unwrap(), bytes);
     // Single precision fits into double and comes back unchanged.
@@ -108,7 +110,12 @@ fn a_network_that_diverged_is_not_written() {
     let mut parameters = checkpoint().network.parameters();
     parameters[20] = f32::INFINITY;
     let broken = Checkpoint {
-        network: Mlp::<f32>::from_parameters(&shape(), &parameters).unwrap(),
+        network: ScoreNetwork::<f32>::from_parameters(
+            &shape(),
+            Arc::new(OrnsteinUhlenbeck::PAPER),
+            &parameters,
+        )
+        .unwrap(),
         diffusion: Diffusion::default(),
     };
     let message = broken.to_bytes().unwrap_err().to_string();

@@ -18,13 +18,16 @@ pub(super) fn activate_each<S: Simd>(
     put_back: impl FnMut(usize, [S::f32s; 4]) -> S::f32s,
 ) {
     match activation {
-        Activation::Softplus(softplus) => in_pairs(
-            simd,
-            z,
-            #[inline(always)]
-            move |pair| softplus::derivatives(simd, softplus, pair),
-            put_back,
-        ),
+        Activation::Softplus(softplus) => {
+            let log = softplus::scaled_log(softplus);
+            in_pairs(
+                simd,
+                z,
+                #[inline(always)]
+                |pair| softplus::derivatives(simd, softplus, &log, pair),
+                put_back,
+            );
+        }
         Activation::Silu => in_pairs(
             simd,
             z,

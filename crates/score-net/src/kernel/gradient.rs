@@ -23,19 +23,19 @@
 //! products for each layer between hidden ones and with its weight gradient, 6 without the Laplacian and
 //! `6 + 3d` with it.
 
-use std::ops::Range;
-
 use fearless_simd::Simd;
 use fokker_sde_core::{Jet, Real};
-use ndarray::{ArrayView1, ArrayView2, Axis};
 
 use super::buffer::{Scratch, with_scratch};
 use super::elementwise::{add_rows, pull_along, push_along, store};
 use super::packed::Packed;
 use super::product::{Rows, outer_product};
-use super::tile::Tile;
+use super::tile::{Needed, Tile};
 use super::tile_rows;
 use crate::Derivatives;
+use crate::head::CoreInput;
+use crate::loss::Loss;
+use crate::network::blocks;
 
 /// The functional `M` at the points of a tile.
 struct Functional<'a> {
@@ -61,20 +61,19 @@ struct PaddedGradient<'a> {
 pub(super) fn add_loss_gradient<S: Simd, E: Real>(
     simd: S,
     network: &Packed,
-    t: ArrayView1<'_, E>,
-    x: ArrayView2<'_, E>,
-    derivatives: Derivatives,
-    loss: &mut dyn FnMut(Range<usize>, &mut Jet<E>) -> f64,
+    input: &CoreInput<E>,
+    derivatives: Derivatives<'_, E>,
+    loss: &mut Loss<'_, E>,
     gradient: Option<&mut [E]>,
 ) -> f64 {
-    let second = derivatives == Derivatives::All;
-    let dim = network.dim;
+    let (n, dim) = input.place.dim();
+    let needed = Needed::new(network, &derivatives);
     let widest = network.layers.iter().map(|layer| layer.stride).max().unwrap_or(0);
-    let spare = if second { dim * widest } else { 0 };
-    let floats = Tile::floats(network, second) + network.input_stride() + spare;
-    let rows = tile_rows(floats, x.nrows());
+    let spare = needed.tangents * widest;
+    let floats = Tile::floats(network, needed) + network.input_stride() + spare;
+    let rows = tile_rows(floats, n);
     with_scratch(rows * floats + PaddedGradient::floats(network), |mut scratch| {
-        let mut tile = Tile::new(network, second, rows, &mut scratch);
+        let mut tile = Tile::new(network, needed, rows, &mut scratch);
         let mut functional = Functional {
             value: vec![0.0; rows],
             laplacian: vec![0.0; rows],
@@ -83,15 +82,14 @@ pub(super) fn add_loss_gradient<S: Simd, E: Real>(
         let spare = scratch.take(rows * spare);
         let mut sums = gradient.as_ref().map(|_| PaddedGradient::zeros(network, &mut scratch));
         let mut total = 0.0;
-        let tiles = t.axis_chunks_iter(Axis(0), rows).zip(x.axis_chunks_iter(Axis(0), rows));
-        for (index, (t, x)) in tiles.enumerate() {
-            tile.load(t, x);
+        for range in blocks(n, rows) {
+            tile.load(input, range.clone(), &derivatives);
             tile.jet(simd, network);
-            let mut jet = Jet::zeros(t.len(), dim);
-            tile.write(&mut jet);
-            total += loss(index * rows..index * rows + t.len(), &mut jet);
+            let mut jet = Jet::zeros(range.len(), dim);
+            tile.write(network, &mut jet);
+            total += loss(range, &mut jet);
             if let Some(sums) = &mut sums {
-                functional.load(&jet, second);
+                functional.load(network, &tile, &jet);
                 functional.carry(simd, network, &mut tile, spare);
                 sums.add(simd, network, &tile, &functional);
             }
@@ -104,25 +102,32 @@ pub(super) fn add_loss_gradient<S: Simd, E: Real>(
 }
 
 impl Functional<'_> {
-    fn load<E: Real>(&mut self, cotangent: &Jet<E>, second: bool) {
-        let n = cotangent.gradient.nrows();
+    fn load<E: Real>(&mut self, network: &Packed, tile: &Tile<'_>, cotangent: &Jet<E>) {
+        let (n, features) = (cotangent.gradient.nrows(), network.features);
         let stride = self.direction.len() / self.value.len();
         let narrow = |value: &E| value.wide() as f32;
         self.direction[n * stride..].fill(0.0);
         let rows = self.direction.chunks_exact_mut(stride);
         for (row, gradient) in rows.zip(cotangent.gradient.rows()) {
-            row[1..].iter_mut().zip(gradient).for_each(|(slot, v)| *slot = narrow(v));
+            row[features..].iter_mut().zip(gradient).for_each(|(slot, v)| *slot = narrow(v));
         }
-        if !second {
+        if tile.layers.iter().all(|layer| layer.second.is_none()) {
             return;
         }
-        let rows = self.direction.chunks_exact_mut(stride);
-        rows.zip(&cotangent.time_derivative).for_each(|(row, v)| row[0] = narrow(v));
+        let rows = self.direction.chunks_exact_mut(stride).zip(tile.rate.chunks_exact(stride));
+        for ((row, rate), v) in rows.zip(&cotangent.time_derivative) {
+            let slots = row[..features].iter_mut().zip(rate);
+            slots.for_each(|(slot, rate)| *slot = rate * narrow(v));
+        }
         for (slots, values) in
             [(&mut self.value, &cotangent.value), (&mut self.laplacian, &cotangent.laplacian)]
         {
             slots.iter_mut().zip(values).for_each(|(slot, v)| *slot = narrow(v));
             slots[n..].fill(0.0);
+        }
+        let share = tile.share();
+        if share != 1.0 {
+            self.laplacian.iter_mut().for_each(|c| *c *= share);
         }
     }
 
@@ -138,8 +143,8 @@ impl Functional<'_> {
             let (before, after) = tile.layers.split_at_mut(index + 1);
             let current = &mut before[index];
             let size = current.value.len();
-            let tangents = current.second.as_ref().map_or(0, |_| network.dim);
-            let tangent_adjoints = &mut spare[..tangents * size];
+            let tangents = current.second.as_ref().map_or(0, |second| second.bends.len());
+            let tangent_adjoints = &mut spare[..tangents];
             let Some(next) = after.first() else {
                 if current.second.is_some() {
                     tangent_adjoints.fill(0.0);
@@ -164,7 +169,7 @@ impl Functional<'_> {
 impl<'a> PaddedGradient<'a> {
     /// Rows of the first weight's gradient: an even number.
     fn first_rows(network: &Packed) -> usize {
-        (network.dim + 1).next_multiple_of(4)
+        network.inputs().next_multiple_of(4)
     }
 
     fn weight_size(network: &Packed, index: usize) -> usize {
@@ -217,13 +222,17 @@ impl<'a> PaddedGradient<'a> {
                 let rows = |data| Rows { data, stride: layer.input_stride };
                 pairs.push((rows(tile.input), &*current.curvature));
                 pairs.push((rows(functional.direction), &*current.cotangent));
+                let bends = current.second.as_ref().map_or(&[][..], |second| &*second.bends);
+                let bends = bends.chunks_exact(tile.rows * layer.stride);
+                if let Some(probes) = tile.tangents.inputs() {
+                    let probes = probes.chunks_exact(tile.rows * layer.input_stride).map(rows);
+                    pairs.extend(probes.zip(bends.clone()));
+                }
                 outer_product(simd, &pairs, weight, layer.stride);
-                if let Some(second) = &current.second {
-                    // ∂[t, x]/∂x_i is a unit vector.
-                    let bends = second.bends.chunks_exact(tile.rows * layer.stride);
-                    for (bend, row) in bends.zip(weight.chunks_exact_mut(layer.stride).skip(1)) {
-                        add_rows(simd, bend, row);
-                    }
+                if tile.tangents.inputs().is_none() {
+                    // ∂[τ, y]/∂y_i is a unit vector.
+                    let rows = weight.chunks_exact_mut(layer.stride).skip(network.features);
+                    bends.zip(rows).for_each(|(bend, row)| add_rows(simd, bend, row));
                 }
                 continue;
             };
@@ -249,8 +258,11 @@ impl<'a> PaddedGradient<'a> {
         };
         let add = |slot: &mut E, value: &f32| *slot += E::of(f64::from(*value));
         for (index, (layer, [weight, bias])) in network.layers.iter().zip(self.layers).enumerate() {
-            let rows = next(layer.outputs * layer.inputs).chunks_exact_mut(layer.inputs);
-            for (o, row) in rows.enumerate() {
+            let (rows, bias_row) = (next(layer.outputs * layer.inputs), next(layer.outputs));
+            if !layer.trained {
+                continue;
+            }
+            for (o, row) in rows.chunks_exact_mut(layer.inputs).enumerate() {
                 if index == 0 {
                     let column = weight[o..].iter().step_by(layer.stride);
                     row.iter_mut().zip(column).for_each(|(slot, value)| add(slot, value));
@@ -259,7 +271,7 @@ impl<'a> PaddedGradient<'a> {
                     row.iter_mut().zip(padded).for_each(|(slot, value)| add(slot, value));
                 }
             }
-            next(layer.outputs).iter_mut().zip(bias).for_each(|(slot, value)| add(slot, value));
+            bias_row.iter_mut().zip(bias).for_each(|(slot, value)| add(slot, value));
         }
         let inputs = network.layers[network.last()].outputs;
         next(inputs).iter_mut().zip(self.output).for_each(|(slot, value)| add(slot, value));

@@ -17,12 +17,13 @@ mod softplus;
 mod tanh;
 mod tile;
 
-use std::ops::Range;
+use fokker_sde_core::Real;
+use ndarray::{ArrayView2, ArrayViewMut2};
 
-use fokker_sde_core::{Jet, Real};
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2};
-
-use crate::{Derivatives, Element, Mlp};
+use crate::head::CoreInput;
+use crate::loss::Loss;
+use crate::parameters::Matrix;
+use crate::{Architecture, Derivatives, Element};
 use instruction_set::dispatch;
 use packed::Packed;
 
@@ -45,47 +46,37 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    pub(crate) fn new<E: Element>(network: &Mlp<E>, set: InstructionSet) -> Self {
-        Self { packed: Packed::new(network), set }
+    /// `None` if there are no kernels for networks of this architecture.
+    pub(crate) fn new<E: Element>(
+        architecture: &Architecture,
+        parameters: &[Matrix<E>],
+        set: InstructionSet,
+    ) -> Option<Self> {
+        Packed::new(architecture, parameters).map(|packed| Self { packed, set })
     }
 
-    /// `∇φ(x_i, t)` for every row of `x`.
-    pub(crate) fn score<E: Real>(&self, t: E, x: ArrayView2<'_, E>, out: ArrayViewMut2<'_, E>) {
-        dispatch!(self.set, simd => score::score(simd, &self.packed, t, x, out));
-    }
-
-    /// The jet of `φ` at `(x_i, t_i)`.
-    pub(crate) fn jet<E: Real>(
+    /// `∇_y N(y_i, τ)` of a potential for every row of `y`, with the features `τ` of one time.
+    pub(crate) fn score<E: Real>(
         &self,
-        t: ArrayView1<'_, E>,
-        x: ArrayView2<'_, E>,
-        jet: &mut Jet<E>,
+        time: &[E],
+        place: ArrayView2<'_, E>,
+        out: ArrayViewMut2<'_, E>,
     ) {
-        let mut write = |range: Range<usize>, part: &mut Jet<E>| {
-            for (from, to) in range.enumerate() {
-                jet.value[to] = part.value[from];
-                jet.time_derivative[to] = part.time_derivative[from];
-                jet.gradient.row_mut(to).assign(&part.gradient.row(from));
-                jet.laplacian[to] = part.laplacian[from];
-            }
-            0.0
-        };
-        self.add_loss_gradient(t, x, Derivatives::All, &mut write, None);
+        dispatch!(self.set, simd => score::score(simd, &self.packed, time, place, out));
     }
 
     /// See [`gradient::add_loss_gradient`].
     pub(crate) fn add_loss_gradient<E: Real>(
         &self,
-        t: ArrayView1<'_, E>,
-        x: ArrayView2<'_, E>,
-        derivatives: Derivatives,
-        loss: &mut dyn FnMut(Range<usize>, &mut Jet<E>) -> f64,
+        input: &CoreInput<E>,
+        derivatives: Derivatives<'_, E>,
+        loss: &mut Loss<'_, E>,
         gradient: Option<&mut [E]>,
     ) -> f64 {
         let network = &self.packed;
         dispatch!(
             self.set,
-            simd => gradient::add_loss_gradient(simd, network, t, x, derivatives, loss, gradient)
+            simd => gradient::add_loss_gradient(simd, network, input, derivatives, loss, gradient)
         )
     }
 }

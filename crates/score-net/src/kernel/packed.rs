@@ -4,14 +4,16 @@ use fearless_simd::prelude::*;
 use super::buffer::{Aligned, padded};
 use super::elementwise::at;
 use super::product::{Rows, narrow_product, product};
-use crate::{Activation, Element, Mlp};
+use crate::parameters::{Matrix, entries};
+use crate::{Activation, Architecture, Element, Output};
 
 /// The parameters of a network as the kernels read them: every matrix in the two orientations that
 /// forward and reverse products need, rows padded with zeros to whole cache lines.
 #[derive(Debug)]
 pub(super) struct Packed {
+    /// The number of features of the time, which come before the point.
+    pub(super) features: usize,
     pub(super) dim: usize,
-    pub(super) activation: Activation,
     pub(super) layers: Vec<PackedLayer>,
     /// The weights of the output, one row, and its bias.
     pub(super) output: Aligned,
@@ -31,10 +33,19 @@ pub(super) struct PackedLayer {
     /// `W`, `[outputs, inputs]`.
     pub(super) reverse: Aligned,
     pub(super) bias: Aligned,
+    pub(super) activation: Activation,
+    /// Whether training changes its parameters.
+    pub(super) trained: bool,
 }
 
 impl PackedLayer {
-    fn new<E: Element>(weight: &[E], bias: &[E], inputs: usize) -> Self {
+    fn new<E: Element>(
+        weight: &[E],
+        bias: &[E],
+        inputs: usize,
+        activation: Activation,
+        trained: bool,
+    ) -> Self {
         let outputs = bias.len();
         let (input_stride, stride) = (padded(inputs), padded(outputs));
         let mut forward = Aligned::zeros(inputs * stride);
@@ -46,7 +57,8 @@ impl PackedLayer {
                 forward[i * stride + o] = *slot;
             }
         }
-        Self { inputs, outputs, input_stride, stride, forward, reverse, bias: padded_row(bias) }
+        let bias = padded_row(bias);
+        Self { inputs, outputs, input_stride, stride, forward, reverse, bias, activation, trained }
     }
 
     /// The product `h Wᵀ + 1 startᵀ`, handed to `finish` as by [`product`].
@@ -93,30 +105,47 @@ fn padded_row<E: Element>(values: &[E]) -> Aligned {
 }
 
 impl Packed {
-    pub(super) fn new<E: Element>(network: &Mlp<E>) -> Self {
-        let sizes = std::iter::once(network.shape.dim + 1).chain(network.shape.hidden.clone());
-        let parts = network.layers.iter().map(|layer| (layer.weight.as_vec(), layer.bias.as_vec()));
+    /// `None` if the kernels do not know such networks: vector scores and residual blocks.
+    pub(super) fn new<E: Element>(
+        architecture: &Architecture,
+        parameters: &[Matrix<E>],
+    ) -> Option<Self> {
+        let layers = architecture.layers().ok()?;
+        if architecture.output != Output::Potential || layers.iter().any(|layer| layer.skip) {
+            return None;
+        }
         let mut packed = Self {
-            dim: network.shape.dim,
-            activation: network.shape.activation,
-            layers: Vec::with_capacity(network.layers.len()),
+            features: architecture.time.features(),
+            dim: architecture.dim,
+            layers: Vec::with_capacity(layers.len() - 1),
             output: Aligned::zeros(0),
             output_bias: 0.0,
         };
-        for ((weight, bias), inputs) in parts.zip(sizes) {
-            if packed.layers.len() < network.shape.hidden.len() {
-                packed.layers.push(PackedLayer::new(&weight, &bias, inputs));
-            } else {
-                packed.output = padded_row(&weight);
-                packed.output_bias = bias.first().map_or(0.0, |&bias| narrow(bias));
+        for (layer, pair) in layers.iter().zip(parameters.chunks_exact(2)) {
+            let (weight, bias) = (entries(&pair[0]), entries(&pair[1]));
+            match layer.activation {
+                Some(activation) => {
+                    let trained = layer.frozen.is_none();
+                    let layer = PackedLayer::new(&weight, &bias, layer.inputs, activation, trained);
+                    packed.layers.push(layer);
+                }
+                None => {
+                    packed.output = padded_row(&weight);
+                    packed.output_bias = bias.first().map_or(0.0, |&bias| narrow(bias));
+                }
             }
         }
-        packed
+        Some(packed)
     }
 
-    /// The stride of rows of the input `[t, x_1 … x_d]`.
+    /// The number of inputs `[τ, y]`.
+    pub(super) fn inputs(&self) -> usize {
+        self.features + self.dim
+    }
+
+    /// The stride of rows of the input.
     pub(super) fn input_stride(&self) -> usize {
-        padded(self.dim + 1)
+        padded(self.inputs())
     }
 
     /// The cotangents of the last hidden layer from those of the output, `b wᵀ` with one number `b(i)` for

@@ -7,17 +7,17 @@ use super::elementwise::{activate_slope, activate_with_slope, pull_in_place, sto
 use super::packed::Packed;
 use super::tile_rows;
 
-/// `∇φ(x_i, t)` at one time, by reverse mode: two matrix products per hidden layer.
+/// `∇_y N(y_i, τ)` with the features of one time, by reverse mode: two matrix products per hidden layer.
 pub(super) fn score<S: Simd, E: Real>(
     simd: S,
     network: &Packed,
-    t: E,
-    x: ArrayView2<'_, E>,
+    time: &[E],
+    place: ArrayView2<'_, E>,
     mut out: ArrayViewMut2<'_, E>,
 ) {
     let strides: usize = network.layers.iter().map(|layer| layer.stride).sum();
     let stride = network.input_stride();
-    let rows = tile_rows(2 * strides + stride, x.nrows());
+    let rows = tile_rows(2 * strides + stride, place.nrows());
     with_scratch(rows * (2 * strides + stride), |mut scratch| {
         let input = scratch.zeros(rows * stride);
         let mut layers: Vec<[&mut [f32]; 2]> = network
@@ -25,16 +25,19 @@ pub(super) fn score<S: Simd, E: Real>(
             .iter()
             .map(|layer| [(); 2].map(|()| scratch.take(rows * layer.stride)))
             .collect();
-        let tiles = x.axis_chunks_iter(Axis(0), rows);
-        for (x, mut out) in tiles.zip(out.axis_chunks_iter_mut(Axis(0), rows)) {
-            for (row, x) in input.chunks_exact_mut(stride).zip(x.rows()) {
-                row[0] = t.wide() as f32;
-                row[1..].iter_mut().zip(x).for_each(|(slot, x)| *slot = x.wide() as f32);
+        let features = network.features;
+        let tiles = place.axis_chunks_iter(Axis(0), rows);
+        for (place, mut out) in tiles.zip(out.axis_chunks_iter_mut(Axis(0), rows)) {
+            for (row, y) in input.chunks_exact_mut(stride).zip(place.rows()) {
+                let values = time.iter().chain(y);
+                row.iter_mut().zip(values).for_each(|(slot, v)| *slot = v.wide() as f32);
             }
             differentiate(simd, network, input, &mut layers);
             let rows = input.chunks_exact(stride);
             for (mut out, row) in out.rows_mut().into_iter().zip(rows) {
-                out.iter_mut().zip(&row[1..]).for_each(|(out, &s)| *out = E::of(f64::from(s)));
+                out.iter_mut()
+                    .zip(&row[features..])
+                    .for_each(|(out, &s)| *out = E::of(f64::from(s)));
             }
         }
     });
@@ -48,17 +51,16 @@ fn differentiate<S: Simd>(
     input: &mut [f32],
     layers: &mut [[&mut [f32]; 2]],
 ) {
-    let activation = network.activation;
     for (index, layer) in network.layers.iter().enumerate() {
         let (before, rest) = layers.split_at_mut(index);
         let [value, slope] = &mut rest[0];
         let h = before.last().map_or(&*input, |[value, _]| &**value);
         if index < network.last() {
             layer.push_forward(simd, h, Some(&layer.bias), store(simd, value));
-            activate_with_slope(simd, activation, value, slope);
+            activate_with_slope(simd, layer.activation, value, slope);
         } else {
             layer.push_forward(simd, h, Some(&layer.bias), store(simd, slope));
-            activate_slope(simd, activation, slope);
+            activate_slope(simd, layer.activation, slope);
             let rows = slope.len() / layer.stride;
             network.pull_back_output(simd, rows, |_| 1.0, pull_in_place(simd, slope));
         }

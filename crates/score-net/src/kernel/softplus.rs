@@ -7,7 +7,7 @@ use crate::Softplus;
 /// `[f(z), f′(z), f″(z), f‴(z)]` on vectors, by the formulas of [`Softplus`].
 ///
 /// `log(1 + e)/e` is a polynomial of degree 8 that interpolates at Chebyshev nodes, with relative error
-/// below 3.5e-8.
+/// below 3.5e-8; `log` holds its coefficients over β.
 ///
 /// `N` vectors at once: the polynomials are chains of operations that wait for each other, and two
 /// chains side by side keep the processor busy.
@@ -15,30 +15,16 @@ use crate::Softplus;
 pub(super) fn derivatives<S: Simd, const N: usize>(
     simd: S,
     softplus: Softplus,
+    log: &[f32; 9],
     z: [S::f32s; N],
 ) -> [[S::f32s; 4]; N] {
-    const LOG: [f32; 9] = [
-        5.126_102e-3,
-        -2.907_406_5e-2,
-        7.751_609e-2,
-        -0.136_022_48,
-        0.190_768_8,
-        -0.248_353_99,
-        0.333_181_22,
-        -0.499_994_45,
-        0.999_999_97,
-    ];
     let (zero, one) = (S::f32s::splat(simd, 0.0), S::f32s::splat(simd, 1.0));
     let beta = softplus.beta() as f32;
     let mut e = z;
     for i in 0..N {
         e[i] = decay(simd, z[i] * beta, softplus.threshold() as f32);
     }
-    let mut log = LOG;
-    for c in &mut log {
-        *c /= beta;
-    }
-    let tail = polynomial(simd, &log, e);
+    let tail = polynomial(simd, log, e);
     let mut all = [[zero; 4]; N];
     for i in 0..N {
         let (z, e) = (z[i], e[i]);
@@ -56,6 +42,22 @@ pub(super) fn derivatives<S: Simd, const N: usize>(
     all
 }
 
+/// The coefficients of `log(1 + e)/(β e)`, to be found once for all entries.
+pub(super) fn scaled_log(softplus: Softplus) -> [f32; 9] {
+    const LOG: [f32; 9] = [
+        5.126_102e-3,
+        -2.907_406_5e-2,
+        7.751_609e-2,
+        -0.136_022_48,
+        0.190_768_8,
+        -0.248_353_99,
+        0.333_181_22,
+        -0.499_994_45,
+        0.999_999_97,
+    ];
+    LOG.map(|c| c / softplus.beta() as f32)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,13 +67,13 @@ mod tests {
 
     /// The four values at every entry of `z`, whose length is a multiple of 16.
     fn evaluate<S: Simd>(simd: S, softplus: Softplus, z: &[f32]) -> Vec<[f32; 4]> {
-        let mut all = Vec::new();
+        let (mut all, log) = (Vec::new(), scaled_log(softplus));
         simd.vectorize(
             #[inline(always)]
             || {
                 for z in z.chunks_exact(S::f32s::LEN) {
                     let z_vector = S::f32s::from_slice(simd, z);
-                    let [found] = derivatives(simd, softplus, [z_vector]);
+                    let [found] = derivatives(simd, softplus, &log, [z_vector]);
                     all.extend((0..z.len()).map(|lane| found.map(|values| values[lane])));
                 }
             },

@@ -1,10 +1,14 @@
 use fearless_simd::Simd;
+use std::ops::Range;
+
 use fokker_sde_core::{Jet, Real};
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::{ArrayView2, Axis};
 
 use super::buffer::Scratch;
 use super::elementwise::{activate, activate_with_tangents, add_row_products, pull, store};
 use super::packed::Packed;
+use crate::Derivatives;
+use crate::head::CoreInput;
 
 /// What is known of a hidden layer at the points of a tile, `[rows, stride]` each. With `z` the input of
 /// the activation and `f` the activation:
@@ -25,15 +29,15 @@ pub(super) struct LayerTile<'a> {
     pub(super) second: Option<SecondTile<'a>>,
 }
 
-/// What the Laplacian needs of a hidden layer, with `z_i = ∂z/∂x_i` and `q = Σ z_i²`.
+/// What the Laplacian needs of a hidden layer, with `z_i = ∂z/∂y_i` or the derivative along a probe, and `q = Σ z_i²`.
 pub(super) struct SecondTile<'a> {
     /// `f″(z) q`, `[rows, stride]`.
     pub(super) source: &'a mut [f32],
     /// `f‴(z) q`, `[rows, stride]`.
     pub(super) third: &'a mut [f32],
-    /// `h_i = f′(z) z_i`, `[d, rows, stride]`.
+    /// `h_i = f′(z) z_i`, `[tangents, rows, stride]`.
     pub(super) tangents: &'a mut [f32],
-    /// `f″(z) z_i`, `[d, rows, stride]`; in the end cotangents of `z_i`.
+    /// `f″(z) z_i`, `[tangents, rows, stride]`; in the end cotangents of `z_i`.
     pub(super) bends: &'a mut [f32],
 }
 
@@ -41,10 +45,14 @@ pub(super) struct SecondTile<'a> {
 pub(super) struct Tile<'a> {
     /// The number of points, padded; what is beyond them is 0 in the input.
     pub(super) rows: usize,
-    /// `[t, x_1 … x_d]`.
+    /// `[τ, y]`.
     pub(super) input: &'a mut [f32],
-    /// `∂φ/∂[t, x_1 … x_d]`.
+    /// `∂N/∂[τ, y]`.
     pub(super) input_adjoint: &'a mut [f32],
+    /// The derivatives of the features of the time, laid out as the input.
+    pub(super) rate: &'a mut [f32],
+    /// The directions of the second derivatives that make up the Laplacian: the axes of `y`, or probes.
+    pub(super) tangents: Tangents<'a>,
     /// `φ` and `Δφ`; only with the Laplacian.
     pub(super) value: Vec<f32>,
     pub(super) laplacian: Vec<f32>,
@@ -53,19 +61,21 @@ pub(super) struct Tile<'a> {
 
 impl<'a> Tile<'a> {
     /// Floats that a tile takes for each of its points.
-    pub(super) fn floats(network: &Packed, second: bool) -> usize {
-        let arrays = if second { 8 + 2 * network.dim } else { 6 };
+    pub(super) fn floats(network: &Packed, needed: Needed) -> usize {
+        let arrays = if needed.second { 8 + 2 * needed.tangents } else { 6 };
         let strides: usize = network.layers.iter().map(|layer| layer.stride).sum();
-        2 * network.input_stride() + arrays * strides
+        let probes = if needed.probes { needed.tangents } else { 0 };
+        (3 + probes) * network.input_stride() + arrays * strides
     }
 
     pub(super) fn new(
         network: &Packed,
-        second: bool,
+        needed: Needed,
         rows: usize,
         scratch: &mut Scratch<'a>,
     ) -> Self {
         let inputs = rows * network.input_stride();
+        let Needed { second, tangents, probes } = needed;
         let layers = network.layers.iter().map(|layer| {
             let size = rows * layer.stride;
             LayerTile {
@@ -78,8 +88,8 @@ impl<'a> Tile<'a> {
                 second: second.then(|| SecondTile {
                     source: scratch.take(size),
                     third: scratch.take(size),
-                    tangents: scratch.take(network.dim * size),
-                    bends: scratch.take(network.dim * size),
+                    tangents: scratch.take(tangents * size),
+                    bends: scratch.take(tangents * size),
                 }),
             }
         });
@@ -88,18 +98,42 @@ impl<'a> Tile<'a> {
             layers: layers.collect(),
             input: scratch.zeros(inputs),
             input_adjoint: scratch.take(inputs),
+            rate: scratch.zeros(inputs),
+            tangents: match probes {
+                true => Tangents::Probes(scratch.zeros(tangents * inputs)),
+                false => Tangents::Axes,
+            },
             value: vec![0.0; rows],
             laplacian: vec![0.0; rows],
         }
     }
 
-    /// Takes in points, and zeros in the rows that are left.
-    pub(super) fn load<E: Real>(&mut self, t: ArrayView1<'_, E>, x: ArrayView2<'_, E>) {
-        let stride = self.input.len() / self.rows;
-        self.input[x.nrows() * stride..].fill(0.0);
-        for ((row, t), x) in self.input.chunks_exact_mut(stride).zip(t).zip(x.rows()) {
-            row[0] = t.wide() as f32;
-            row[1..].iter_mut().zip(x).for_each(|(slot, x)| *slot = x.wide() as f32);
+    /// Takes in some of the points, and zeros in the rows that are left.
+    pub(super) fn load<E: Real>(
+        &mut self,
+        points: &CoreInput<E>,
+        range: Range<usize>,
+        derivatives: &Derivatives<'_, E>,
+    ) {
+        let (stride, rows) = (self.input.len() / self.rows, range.len());
+        let features = points.time.ncols();
+        put_rows(self.input, stride, 0, points.time.slice_axis(Axis(0), range.clone().into()));
+        put_rows(
+            self.input,
+            stride,
+            features,
+            points.place.slice_axis(Axis(0), range.clone().into()),
+        );
+        put_rows(self.rate, stride, 0, points.rate.slice_axis(Axis(0), range.clone().into()));
+        self.input[rows * stride..].fill(0.0);
+        if let (Tangents::Probes(directions), Derivatives::Along(probes)) =
+            (&mut self.tangents, derivatives)
+        {
+            let size = self.rows * stride;
+            for (direction, v) in directions.chunks_exact_mut(size).zip(probes.axis_iter(Axis(0))) {
+                put_rows(direction, stride, features, v.slice_axis(Axis(0), range.clone().into()));
+                direction[rows * stride..].fill(0.0);
+            }
         }
     }
 
@@ -145,47 +179,112 @@ impl<'a> Tile<'a> {
             layer.push_forward(simd, input, Some(&layer.bias), store(simd, tile.value));
             let Some(second) = &mut tile.second else {
                 let top = index == network.last();
-                activate(simd, network.activation, top, tile.value, tile.slope, tile.curvature);
+                activate(simd, layer.activation, top, tile.value, tile.slope, tile.curvature);
                 continue;
             };
             let size = self.rows * layer.stride;
+            let input_size = self.rows * layer.input_stride;
             for (i, tangent) in second.tangents.chunks_exact_mut(size).enumerate() {
-                match below.and_then(|below| below.second.as_ref()) {
-                    Some(below) => {
-                        let size = self.rows * layer.input_stride;
-                        let input = &below.tangents[i * size..][..size];
-                        layer.push_forward(simd, input, None, store(simd, tangent));
-                    }
-                    // ∂z/∂x_i is a column of the first weight, at every point.
-                    None => {
-                        let column = &layer.forward[(1 + i) * layer.stride..][..layer.stride];
-                        for row in tangent.chunks_exact_mut(layer.stride) {
-                            row.copy_from_slice(column);
-                        }
-                    }
+                let inputs = match below.and_then(|below| below.second.as_ref()) {
+                    Some(below) => Some(&*below.tangents),
+                    None => self.tangents.inputs(),
+                };
+                if let Some(inputs) = inputs {
+                    let input = &inputs[i * input_size..][..input_size];
+                    layer.push_forward(simd, input, None, store(simd, tangent));
+                    continue;
+                }
+                // ∂z/∂y_i is a column of the first weight, at every point.
+                let column =
+                    &layer.forward[(network.features + i) * layer.stride..][..layer.stride];
+                for row in tangent.chunks_exact_mut(layer.stride) {
+                    row.copy_from_slice(column);
                 }
             }
             activate_with_tangents(
                 simd,
-                network.activation,
+                layer.activation,
                 [tile.value, tile.slope, tile.curvature],
                 second,
             );
         }
     }
 
-    /// Writes what is known of the points into a jet.
-    pub(super) fn write<E: Real>(&self, jet: &mut Jet<E>) {
+    /// What each second derivative counts in the Laplacian.
+    pub(super) fn share(&self) -> f32 {
+        let size = self.input.len();
+        self.tangents.inputs().map_or(1.0, |probes| size as f32 / probes.len() as f32)
+    }
+
+    /// Writes what is known of the points into a jet of the network, whose time derivative is that at fixed `y`.
+    pub(super) fn write<E: Real>(&self, network: &Packed, jet: &mut Jet<E>) {
         let of = |value: f32| E::of(f64::from(value));
         let stride = self.input.len() / self.rows;
         let derivatives = self.input_adjoint.chunks_exact(stride);
         for (mut slots, row) in jet.gradient.rows_mut().into_iter().zip(derivatives.clone()) {
-            slots.iter_mut().zip(&row[1..]).for_each(|(slot, &s)| *slot = of(s));
+            let slopes = &row[network.features..];
+            slots.iter_mut().zip(slopes).for_each(|(slot, &s)| *slot = of(s));
         }
         if self.layers.iter().any(|layer| layer.second.is_some()) {
+            let share = self.share();
             jet.value.iter_mut().zip(&self.value).for_each(|(slot, &v)| *slot = of(v));
-            jet.laplacian.iter_mut().zip(&self.laplacian).for_each(|(slot, &v)| *slot = of(v));
-            jet.time_derivative.iter_mut().zip(derivatives).for_each(|(slot, v)| *slot = of(v[0]));
+            let sums = jet.laplacian.iter_mut().zip(&self.laplacian);
+            sums.for_each(|(slot, &v)| *slot = of(share * v));
+            let rates = self.rate.chunks_exact(stride);
+            for ((slot, row), rate) in jet.time_derivative.iter_mut().zip(derivatives).zip(rates) {
+                let terms =
+                    row[..network.features].iter().zip(rate).map(|(slope, rate)| slope * rate);
+                *slot = of(terms.sum());
+            }
         }
+    }
+}
+
+/// Which parts a tile has.
+#[derive(Clone, Copy)]
+pub(super) struct Needed {
+    /// Whether the Laplacian is asked for.
+    pub(super) second: bool,
+    /// The directions that it is made of.
+    pub(super) tangents: usize,
+    /// Whether these are probes.
+    pub(super) probes: bool,
+}
+
+impl Needed {
+    pub(super) fn new<E>(network: &Packed, derivatives: &Derivatives<'_, E>) -> Self {
+        match derivatives {
+            Derivatives::Gradient => Self { second: false, tangents: 0, probes: false },
+            Derivatives::All => Self { second: true, tangents: network.dim, probes: false },
+            Derivatives::Along(probes) => {
+                Self { second: true, tangents: probes.shape()[0], probes: true }
+            }
+        }
+    }
+}
+
+/// The directions of the second derivatives that make up the Laplacian.
+pub(super) enum Tangents<'a> {
+    /// The axes of `y`.
+    Axes,
+    /// Vectors given for each point, `[tangents, rows, input_stride]`, with zeros for the features of the time.
+    Probes(&'a mut [f32]),
+}
+
+impl Tangents<'_> {
+    /// The directions as inputs, unless they are axes.
+    pub(super) fn inputs(&self) -> Option<&[f32]> {
+        match self {
+            Self::Axes => None,
+            Self::Probes(directions) => Some(directions),
+        }
+    }
+}
+
+/// Writes the rows of an array into a matrix from column `from` on.
+fn put_rows<E: Real>(matrix: &mut [f32], stride: usize, from: usize, values: ArrayView2<'_, E>) {
+    for (row, values) in matrix.chunks_exact_mut(stride).zip(values.rows()) {
+        let slots = row[from..].iter_mut().zip(values);
+        slots.for_each(|(slot, value)| *slot = value.wide() as f32);
     }
 }
