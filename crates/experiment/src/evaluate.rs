@@ -114,7 +114,7 @@ pub(crate) fn evaluate(
     truth: &Truth,
     progress: &dyn Progress,
 ) -> Result<Evaluation, Error> {
-    let Checkpoint { network, diffusion } = checkpoint;
+    let Checkpoint { network, diffusion, .. } = checkpoint;
     let clock = Instant::now();
     let sampled = |method| sampled(protocol, name, network, diffusion, method, progress);
     let (sde, ode) = (sampled(Method::Sde)?, sampled(Method::Ode)?);

@@ -56,7 +56,7 @@ fn report<E: Element>(
     protocol: &Protocol,
 ) -> Result<ResidualReport, Error> {
     let checkpoint = files::read_checkpoint::<E>(model)?;
-    let Checkpoint { network, diffusion } = &checkpoint;
+    let Checkpoint { network, diffusion, .. } = &checkpoint;
     let target = source.map(TargetSource::law).transpose()?;
     let dim = target.as_ref().map(|target| target.dim());
     check_model(model, &checkpoint, dim, protocol)?;
@@ -91,7 +91,7 @@ pub fn residual_at(
 }
 
 fn values<E: Element>(model: &Path, at: &Path, to: &Path) -> Result<usize, Error> {
-    let Checkpoint { network, diffusion } = files::read_checkpoint::<E>(model)?;
+    let Checkpoint { network, diffusion, .. } = files::read_checkpoint::<E>(model)?;
     let dim = network.shape().dim;
     let points = read_points(at, dim, diffusion.horizon())?;
     files::check_writable(to)?;

@@ -87,7 +87,8 @@ fn run_cell(
     progress: &dyn Progress,
 ) -> Result<(), Error> {
     let (network, seconds) = train(experiment, id, truth.target.as_ref(), folder, progress)?;
-    let checkpoint = Checkpoint { network, diffusion: experiment.diffusion.clone() };
+    let checkpoint =
+        Checkpoint { network, diffusion: experiment.diffusion.clone(), standardisation: None };
     let (name, file) = (id.to_string(), format!("{}.safetensors", id.stem()));
     files::write_checkpoint(&folder.file("checkpoints", &file), &checkpoint)?;
     let Evaluation { mut cell, sde, ode } =

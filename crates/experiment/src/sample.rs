@@ -90,7 +90,7 @@ pub fn sample_checkpoint(
     seed: u64,
     progress: &dyn Progress,
 ) -> Result<(), Error> {
-    let Checkpoint { network, diffusion } = files::read_checkpoint::<f32>(from)?;
+    let Checkpoint { network, diffusion, .. } = files::read_checkpoint::<f32>(from)?;
     files::check_writable(to)?;
     files::refuse_same(from, to)?;
     let samples = sample(&network, &diffusion, method, grid, particles, seed, progress)?;

@@ -92,6 +92,6 @@ impl StateDict {
         hidden.pop();
         let shape = MlpShape { dim: columns.len() - 1, hidden, activation: self.activation };
         let network = Mlp::from_parameters(&shape, &parameters)?;
-        Ok(Checkpoint { network, diffusion: self.diffusion.clone() })
+        Ok(Checkpoint { network, diffusion: self.diffusion.clone(), standardisation: None })
     }
 }
