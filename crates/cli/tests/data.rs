@@ -194,6 +194,14 @@ fn a_run_on_a_file_goes_on_unless_the_file_changed() {
 }
 
 #[test]
+fn points_outside_of_the_box_are_the_fault_of_their_file() {
+    let targets = "Points(path: \"data/table.csv\", columns: [0, 1], standardise: None)";
+    let folder = folder_with(targets, 12);
+    let message = fail(folder.path(), 2, &["run", "study.ron", "--out", "out", "-q"]);
+    assert!(message.contains("table.csv: no mass lies on the grid"), "{message}");
+}
+
+#[test]
 fn images_have_a_sheet() {
     let targets = "Points(path: \"data/table.csv\", columns: [(first: 0, last: 3)], dequantise: 1.0, \
                    standardise: Global, images: (width: 2, height: 2))";

@@ -29,7 +29,14 @@ impl Truth {
         let target = law.truth.clone();
         let (points, side, floor) = match &law.points {
             Some(known) => {
-                let side = Side::new(protocol, known.view())?;
+                let side = Side::new(protocol, known.view());
+                let side = side.map_err(|error| match (error, &law.mark) {
+                    // No point in the box is the fault of the file.
+                    (Error::Histogram(error), Some(mark)) => {
+                        Error::Content { path: mark.path.clone(), reason: error.to_string() }
+                    }
+                    (error, _) => error,
+                })?;
                 let floor = side.floor(protocol, 0, [protocol.sampling.particles, side.count()])?;
                 (known.mapv(|x| x as f32), side, floor)
             }
@@ -45,14 +52,7 @@ impl Truth {
         source: &TargetSource,
         standardisation: Option<&Standardisation>,
     ) -> Result<Self, Error> {
-        let law = source.law(standardisation)?;
-        Self::of(protocol, &law).map_err(|error| match (source, error) {
-            // No point in the box is the fault of the file.
-            (TargetSource::Points(path), Error::Histogram(error)) => {
-                Error::Content { path: path.clone(), reason: error.to_string() }
-            }
-            (_, error) => error,
-        })
+        Self::of(protocol, &source.law(standardisation)?)
     }
 }
 
