@@ -179,3 +179,26 @@ impl Split {
         Ok(Self { training, truth: shuffled })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_held_out_by_the_seed() {
+        let split = Split::new(1000, 0.2, 1).unwrap();
+        assert_eq!((split.truth.len(), split.training.len()), (200, 800));
+        let mut all = [split.truth.clone(), split.training.clone()].concat();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..1000));
+        // Spread over all of the file: 100 of 500 expected in either half, standard deviation 6.3.
+        let first = split.truth.iter().filter(|row| **row < 500).count();
+        assert!((70..=130).contains(&first), "{first}");
+        assert_eq!(Split::new(1000, 0.2, 1).unwrap().truth, split.truth);
+        assert_ne!(Split::new(1000, 0.2, 2).unwrap().truth, split.truth);
+        assert_eq!(Split::new(4, 0.01, 1).unwrap().truth.len(), 1);
+        assert!(Split::new(1, 0.5, 1).is_err());
+        let both = Split::new(7, 0.0, 1).unwrap();
+        assert_eq!(both.truth, both.training);
+    }
+}

@@ -1,7 +1,5 @@
 //! Standardised and de-quantised laws: moments, round trips, densities, refusals.
 
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
 use std::sync::Arc;
 
 use fokker_sde_core::{
