@@ -62,7 +62,11 @@ impl Summary {
         }
         let mut text = self.heading(experiment);
         let _ = write!(text, "\n{table}\nThe floor is what {} is between ", self.symbol());
-        text.push_str("two draws of N points of the truth.");
+        let same = self.cells.iter().all(|cell| cell.distances.n == cell.distances.n_truth);
+        text.push_str(match same {
+            true => "two draws of N points of the truth.",
+            false => "draws of as many points of the truth as the two sides have.",
+        });
         if self.cells.iter().any(|cell| cell.distances.distance == DistanceKind::W2sqGrid) {
             text.push_str(
                 " Points outside the box are in no distance: where there are many, the distances flatter.",
