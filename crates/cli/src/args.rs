@@ -64,7 +64,8 @@ pub(crate) enum Command {
     /// Sample a trained network
     #[command(
         after_help = "The time grid is that of the paper: 790 steps of T/800, then 100 of T/8000, the \
-                      last step of the SDE without noise. The file holds the points, [n, d], f32.\n\n\
+                      last step of the SDE without noise. The file holds the points, [n, d], f32, in the \
+                      units of the data.\n\n\
                       Example:\n  fokker sample runs/quick-0/checkpoints/checkerboard_w1.safetensors \
                       --method ode --n 10000 --seed 1 --out ode.npy"
     )]
@@ -84,8 +85,12 @@ pub(crate) enum Command {
     /// Sample trained networks both ways, and measure the gap between the two and the truth
     #[command(
         after_help = "Distances are W2², exact, between histograms on 64 × 64 nodes over the box, each with \
-                      a 95 % interval by the bootstrap and the noise floor. A target is checkerboard, \
-                      circles, ring or mixture, or a file of points [m, 2], .npy or .csv. The steps are \
+                      a 95 % interval by the bootstrap and the noise floor; of points on the line, exact \
+                      between the points; in more than two dimensions sliced W2², with the energy distance. \
+                      A target is checkerboard, circles, ring, mixture, swiss_roll, moons, spirals, \
+                      pinwheel, eight_gaussians or student_t, or a file of points [m, d], .npy, .csv or \
+                      .csv.gz. Of a network that learned standardised points distances are in its units; \
+                      targets are in those of the data. The steps are \
                       those of the paper, 790 of T/800 and 100 of T/8000, or as many as --nfe says in the \
                       same proportion.\n\nExample:\n  \
                       fokker gap runs/quick-0/checkpoints/*.safetensors --target checkerboard --n 100000 \
@@ -116,7 +121,9 @@ pub(crate) enum Command {
     /// Measure the Fokker–Planck residual of a trained network, or write its values at given points
     #[command(
         after_help = "Means are of ε², over t uniform in (t-min, T) and x uniform in the box, and by bands of \
-                      time; with a target also along the law of the forward process.\n\n\
+                      time; with a target also along the law of the forward process. In more than three \
+                      dimensions, where a box says nothing, there must be a target. Of a network that \
+                      learned standardised points all is in its units, but for the target.\n\n\
                       With --at, the columns t,x,y (in two dimensions; t,x1,x2,… in others) are read, and \
                       t,x,y,phi,phi_t,phi_x,phi_y,laplacian,residual are written, with 17 digits.\n\n\
                       Examples:\n  fokker residual model.safetensors --target circles\n  \
@@ -158,7 +165,7 @@ pub(crate) enum Command {
     },
     /// Measure the Wasserstein distance between two histograms or two point sets, exactly or otherwise
     #[command(
-        after_help = "Files are .npy or .csv. Histograms are [n, n], rows along y, over the nodes \
+        after_help = "Files are .npy, .csv or .csv.gz. Histograms are [n, n], rows along y, over the nodes \
                       linspace(-L, L, n) in both directions; n² numbers flat are one, too, and [n, n, n] is \
                       one in space. Points are [m, d] with m other than d, and are counted at the nearest \
                       of such nodes, those outside the box being dropped and reported; with --points they \

@@ -148,7 +148,7 @@ fn run_experiment(
     let out = out.map_or_else(|| default_folder(config, experiment.seed), Path::to_owned);
     let follower = Follower::new(interrupt, arguments.quiet);
     let cell = cell.map(|stem| experiment.cell(stem)).transpose()?;
-    let summary = run(&experiment, &out, cell, force, &follower)?;
+    let summary = run(&experiment, &out, cell.as_ref(), force, &follower)?;
     drop(follower);
     let (finished, all) = (summary.cells.len(), experiment.cells().len());
     if finished < all {

@@ -100,7 +100,8 @@ impl Progress for Follower<'_> {
             Event::Measuring { name } => tracing::debug!("{name}: measuring"),
             Event::Finished { name, cell: Cell { distances, .. } } => self.bar.suspend(|| {
                 tracing::info!(
-                    "{name}: W2² ODE–truth {:.4}, SDE–truth {:.4}, ODE–SDE {:.4} (floor {:.4})",
+                    "{name}: {} ODE–truth {:.4}, SDE–truth {:.4}, ODE–SDE {:.4} (floor {:.4})",
+                    distances.distance.symbol(),
                     distances.w2sq_ode_truth,
                     distances.w2sq_sde_truth,
                     distances.w2sq_ode_sde,

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use fokker_experiment::{
-    Cell, DistanceMethod, DistanceReport, Input, Protocol, ResidualMeans, ResidualReport,
+    Cell, DistanceKind, DistanceMethod, DistanceReport, Energy, Input, Protocol, ResidualMeans,
+    ResidualReport,
 };
 
 /// The result of `fokker w2`.
@@ -69,21 +70,33 @@ pub(crate) fn distance(found: &DistanceReport) -> String {
 /// The result of `fokker gap`.
 pub(crate) fn gap(cells: &[Cell], protocol: &Protocol) -> String {
     let measurement = &protocol.measurement;
+    let kind = cells.first().map_or_else(DistanceKind::default, |cell| cell.distances.distance);
+    let symbol = kind.symbol();
+    let nodes = measurement.nodes;
+    let how = match kind {
+        DistanceKind::W2sqGrid => {
+            format!("between histograms on {nodes} × {nodes} nodes over ±{}", measurement.extent)
+        }
+        DistanceKind::W2sqLine => "between points on the line".to_owned(),
+        DistanceKind::SlicedW2sq => "between points".to_owned(),
+    };
     let mut text = format!(
-        "W2² between histograms on {nodes} × {nodes} nodes over ±{}, N = {}, {} steps, seed {}\n",
-        measurement.extent,
+        "{symbol} {how}, N = {}, {} steps, seed {}\n",
         protocol.sampling.particles,
         protocol.sampling.grid.steps(),
         protocol.seed,
-        nodes = measurement.nodes,
     );
     for cell in cells {
         let d = &cell.distances;
         // Writing into a string does not fail.
         let _ = writeln!(
             text,
-            "\n{}, target {} ({} points)\n             W2²        95 % interval        floor",
-            cell.model, cell.target, d.n_truth
+            "\n{}, target {} ({} points){}\n             {:<9}  95 % interval        floor",
+            cell.model,
+            cell.target,
+            d.n_truth,
+            if cell.standardised { ", in standardised units" } else { "" },
+            if kind == DistanceKind::SlicedW2sq { "SW2²" } else { "W2²" },
         );
         for (name, value, [low, high], floor) in [
             ("ODE–truth", d.w2sq_ode_truth, d.w2sq_ode_truth_ci, d.floor),
@@ -93,17 +106,30 @@ pub(crate) fn gap(cells: &[Cell], protocol: &Protocol) -> String {
             let _ = writeln!(text, "{name:<10}  {value:.6}  {low:.6} – {high:.6}  {floor:.6}");
         }
         let percent = |share: f64| 100.0 * share;
-        let _ = writeln!(
-            text,
-            "outside the box, and in no distance: {:.3} % of the ODE's points, {:.3} % of the SDE's",
-            percent(d.outside_ode),
-            percent(d.outside_sde)
-        );
+        if kind == DistanceKind::W2sqGrid {
+            let _ = writeln!(
+                text,
+                "outside the box, and in no distance: {:.3} % of the ODE's points, {:.3} % of the SDE's",
+                percent(d.outside_ode),
+                percent(d.outside_sde)
+            );
+        }
+        if let Some(energy) = &d.energy {
+            let pair = |pair: Energy| format!("{:.6} (floor {:.6})", pair.value, pair.floor);
+            let _ = writeln!(
+                text,
+                "energy²     ODE–truth {}, SDE–truth {}, ODE–SDE {}",
+                pair(energy.ode_truth),
+                pair(energy.sde_truth),
+                pair(energy.ode_sde)
+            );
+        }
         let _ = writeln!(text, "DSM loss    {:.5} ± {:.5}", cell.dsm, cell.dsm_se);
         means(&mut text, &cell.residual);
     }
+    let _ = write!(text, "\n{symbol} is of the points; ");
     text.push_str(
-        "\nW2² is of the points; chance raises it, by about the floor where two laws are close. The floor is what \
+        "chance raises it, by about the floor where two laws are close. The floor is what \
          it is between two independent draws of one law: of the truth, and of the SDE's points. The interval \
          is for W2² between the laws, with chance taken out. ± is one standard error.\n",
     );
@@ -113,8 +139,11 @@ pub(crate) fn gap(cells: &[Cell], protocol: &Protocol) -> String {
 /// The result of `fokker residual`.
 pub(crate) fn residual(report: &ResidualReport, protocol: &Protocol) -> String {
     let mut text = format!(
-        "{}: residual over x in ±{}, seed {}\n",
-        report.model, protocol.collocation.extent, protocol.seed
+        "{}: residual over x in ±{}, seed {}{}\n",
+        report.model,
+        protocol.collocation.extent,
+        protocol.seed,
+        if report.standardised { ", in standardised units" } else { "" },
     );
     means(&mut text, &report.means);
     text.push_str("± is one standard error.\n");
@@ -126,21 +155,24 @@ fn means(text: &mut String, means: &ResidualMeans) {
     let known = |mean: Option<f64>, error: Option<f64>| {
         mean.zip(error).map_or_else(String::new, |(mean, error)| pair(mean, error))
     };
+    let inside = |mean: Option<f64>, error: Option<f64>| {
+        mean.zip(error).map_or_else(|| "–".to_owned(), |(mean, error)| pair(mean, error))
+    };
     let along = if means.marginal_residual_sq.is_some() { "along p_t" } else { "" };
     let heads = format!("mean ε²               {:<22}{along}", "over the box");
     let _ = writeln!(text, "{}", heads.trim_end());
-    let mut row = |name: String, inside: String, along: String| {
-        let _ = writeln!(text, "{}", format!("{name:<20}  {inside:<22}{along}").trim_end());
+    let mut row = |name: String, within: String, along: String| {
+        let _ = writeln!(text, "{}", format!("{name:<20}  {within:<22}{along}").trim_end());
     };
     row(
         "all times".to_owned(),
-        pair(means.mean_residual_sq, means.mean_residual_sq_se),
+        inside(means.mean_residual_sq, means.mean_residual_sq_se),
         known(means.marginal_residual_sq, means.marginal_residual_sq_se),
     );
     for band in &means.residual_bands {
         row(
             format!("t in {} – {}", band.from, band.to),
-            pair(band.collocation, band.box_se),
+            inside(band.collocation, band.box_se),
             known(band.marginal, band.marginal_se),
         );
     }

@@ -68,6 +68,67 @@ fn configurations() {
     insta::assert_snapshot!("more_after_the_end", with_text(&format!("{TINY}\n()")));
 }
 
+/// What is wrong with targets: their parameters, their labels, the files that they name.
+#[test]
+fn targets() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("towns.csv", "x,y,k\n1,2,5\n3,5,5\n4,1,5\n");
+    write("words.csv", "x,y\n1,2\n3,four\n");
+    write("broken.csv.gz", "no archive");
+    let wide: String =
+        (0..4).map(|k| format!("{k}{}\n", format!(",{}", k * k).repeat(6))).collect();
+    write("wide.csv", &wide);
+    write("-.csv", "1,2\n3,4\n");
+    let targets = [
+        ("degrees of freedom", "StudentT(dim: 5, degrees: -3.0, scale: 1.0)"),
+        ("too many dimensions", "StudentT(dim: 1000000, degrees: 3.0, scale: 1.0)"),
+        ("noise", "SwissRoll(noise: 0.0)"),
+        ("unknown parameter", "Moons(noise: 0.1, size: 2.0)"),
+        ("missing parameter", "Spirals(arms: 2, noise: 0.1)"),
+        ("blades", "Pinwheel(blades: 0, radial_std: 0.3, tangential_std: 0.1, rate: 0.25)"),
+        ("no component", "Mixture(components: [])"),
+        ("no spread", "Mixture(components: [(weight: 1.0, mean: [0.0, 0.0])])"),
+        (
+            "ragged covariance",
+            "Mixture(components: [(weight: 1.0, mean: [0.0, 0.0], covariance: [[1.0], [0.0, 1.0]])])",
+        ),
+        (
+            "indefinite covariance",
+            "Mixture(components: [(weight: 1.0, mean: [0.0, 0.0], covariance: [[1.0, 2.0], [2.0, 1.0]])])",
+        ),
+        ("a polygon that crosses itself", "Polygons([[(0, 0), (1, 1), (1, 0), (0, 1)]])"),
+        ("no polygon", "Polygons()"),
+        ("name of a file", "Moons(noise: 0.1, name: \"a/b\")"),
+        ("duplicate label", "moons, Moons(noise: 0.1)"),
+        ("label of a file", "Points(path: \"-.csv\")"),
+        ("ending", "Points(path: \"towns.txt\")"),
+        ("missing file", "ring, Points(path: \"missing.csv\")"),
+        ("words", "Points(path: \"words.csv\")"),
+        ("no archive", "Points(path: \"broken.csv.gz\")"),
+        ("unknown column", "Points(path: \"towns.csv\", columns: [\"x\", \"z\"])"),
+        ("column beyond the last", "Points(path: \"towns.csv\", columns: [(first: 1, last: 3)])"),
+        ("column twice", "Points(path: \"towns.csv\", columns: [\"x\", 0])"),
+        ("constant column", "Points(path: \"towns.csv\")"),
+        ("held out of range", "Points(path: \"towns.csv\", held_out: 1.0)"),
+        ("nothing to train on", "Points(path: \"towns.csv\", columns: [0], held_out: 0.9)"),
+        ("noise of data", "Points(path: \"towns.csv\", dequantise: -1.0)"),
+        ("images", "Points(path: \"towns.csv\", dequantise: 1.0, images: (width: 2, height: 2))"),
+        ("box in seven dimensions", "Points(path: \"wide.csv\")"),
+    ];
+    let message = |target: &str| {
+        write("study.ron", &TINY.replace("[mixture]", &format!("[{target}]")));
+        let message = fail(folder.path(), 2, &["run", "study.ron", "--out", "out"]);
+        assert!(!folder.path().join("out").exists(), "a refused study leaves a folder");
+        message
+    };
+    let messages: Vec<String> = targets
+        .iter()
+        .map(|(what, target)| format!("── {what}\n{}", message(target).trim_end()))
+        .collect();
+    insta::assert_snapshot!("targets", messages.join("\n\n"));
+}
+
 #[test]
 fn files_and_options() {
     let folder = tempfile::tempdir().unwrap();

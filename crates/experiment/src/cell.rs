@@ -1,11 +1,12 @@
-use fokker_sde_core::TargetName;
 use serde::{Deserialize, Serialize};
 
+use crate::{DistanceKind, Energies};
+
 /// Which cell of an experiment: a target and a weight of the residual.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CellId {
-    /// The law to learn.
-    pub target: TargetName,
+    /// The label of the law to learn.
+    pub target: String,
     /// The weight `w_R`.
     pub w_r: f64,
 }
@@ -28,10 +29,16 @@ impl std::fmt::Display for CellId {
 pub struct Cell {
     /// The checkpoint; of a run, within its folder.
     pub model: String,
-    /// The target: a name, or the file that holds its points.
+    /// The target: its label in the experiment, a name, or the file that holds its points.
     pub target: String,
     /// The weight `w_R` that the model was trained with, if that is known.
     pub w_r: Option<f64>,
+    /// Whether the points of the truth were kept from training.
+    #[serde(default)]
+    pub held_out: bool,
+    /// Whether everything below is in standardised units.
+    #[serde(default)]
+    pub standardised: bool,
     /// The distances.
     #[serde(flatten)]
     pub distances: Distances,
@@ -50,11 +57,14 @@ pub struct Cell {
 
 /// Distances between the two samplers' points and the truth.
 ///
-/// Every distance is a *squared* Wasserstein-2 distance between histograms of `n` points each, in units
-/// of the data squared. Its interval is a 95 % basic bootstrap interval, see
+/// Every distance is a *squared* Wasserstein-2 distance as [`DistanceKind`] says, in units of the data
+/// squared, or standardised ones ([`Cell::standardised`]). Its interval is a 95 % basic bootstrap interval, see
 /// [`bootstrap_interval`](fokker_metrics::bootstrap_interval).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Distances {
+    /// What is called `W2²` below.
+    #[serde(default)]
+    pub distance: DistanceKind,
     /// The number of points of each sampler, those outside the box included.
     pub n: usize,
     /// The number of points of the truth, those outside the box included.
@@ -63,7 +73,7 @@ pub struct Distances {
     /// independent points of the truth.
     pub floor: f64,
     /// The noise floor of the distance between the samplers: what `W2²` is on average between two times `n`
-    /// points drawn from the histogram of the SDE.
+    /// points drawn from those of the SDE.
     pub floor_ode_sde: f64,
     /// `W2²` between the ODE's samples and the truth.
     pub w2sq_ode_truth: f64,
@@ -81,15 +91,19 @@ pub struct Distances {
     pub outside_ode: f64,
     /// The share of the SDE's samples outside the box.
     pub outside_sde: f64,
+    /// Energy distances, in other dimensions than two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy: Option<Energies>,
 }
 
 /// Means of the squared residual `ε²` of a network, each with its standard error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResidualMeans {
-    /// Over the collocation box: `t` uniform in time, `x` uniform in the box.
-    pub mean_residual_sq: f64,
+    /// Over the collocation box: `t` uniform in time, `x` uniform in the box. In more than three
+    /// dimensions, where hardly any of a box is near the data, there is none.
+    pub mean_residual_sq: Option<f64>,
     /// Its standard error.
-    pub mean_residual_sq_se: f64,
+    pub mean_residual_sq_se: Option<f64>,
     /// Along the law of the forward process: `t` uniform in time, `x` from `p_t`. Needs a target.
     pub marginal_residual_sq: Option<f64>,
     /// Its standard error.
@@ -105,11 +119,11 @@ pub struct ResidualBand {
     pub from: f64,
     /// The last time.
     pub to: f64,
-    /// Over the collocation box.
+    /// Over the collocation box, in up to three dimensions.
     #[serde(rename = "box")]
-    pub collocation: f64,
+    pub collocation: Option<f64>,
     /// Its standard error.
-    pub box_se: f64,
+    pub box_se: Option<f64>,
     /// Along the law of the forward process.
     pub marginal: Option<f64>,
     /// Its standard error.

@@ -3,6 +3,8 @@
 
 use serde::de::{Deserialize, Deserializer, Error};
 
+use crate::TargetSpec;
+
 /// Fails with `rule` unless `holds`.
 fn check<'de, D, T>(deserializer: D, rule: &str, holds: impl Fn(&T) -> bool) -> Result<T, D::Error>
 where
@@ -40,6 +42,11 @@ pub(crate) fn weight<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, 
     check(deserializer, "must be 0 or between 1e-9 and 1e9", |w| is_weight(*w))
 }
 
+/// A share of some things that leaves some of them.
+pub(crate) fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    check(deserializer, "must be at least 0 and below 1", |share| (0.0..1.0).contains(share))
+}
+
 pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -56,6 +63,47 @@ where
     let list = list(deserializer)?;
     let repeated = (1..list.len()).any(|i| list[..i].contains(&list[i]));
     if repeated { Err(D::Error::custom("must not hold an entry twice")) } else { Ok(list) }
+}
+
+/// Labels that files go by.
+pub(crate) fn targets<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<TargetSpec>, D::Error> {
+    let list: Vec<TargetSpec> = list(deserializer)?;
+    // As file systems compare names that do not tell capitals from small letters.
+    let label = |k: usize| list[k].label().to_ascii_lowercase();
+    match (1..list.len()).find(|&i| (0..i).any(|j| label(i) == label(j))) {
+        Some(twice) => {
+            let label = list[twice].label();
+            let rule = "targets and their files are told apart by their labels";
+            Err(D::Error::custom(match &list[twice] {
+                TargetSpec::Named(_) => format!("two targets have the label `{label}`: {rule}"),
+                _ => format!("two targets have the label `{label}`: {rule}, give one a `name`"),
+            }))
+        }
+        None => Ok(list),
+    }
+}
+
+/// A value that may be left out, and is written as it stands, not as `Some(…)`.
+pub(crate) mod optional {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer, T: Serialize>(
+        value: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => value.serialize(serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        T::deserialize(deserializer).map(Some)
+    }
 }
 
 pub(crate) fn widths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {

@@ -4,24 +4,29 @@ use fokker_fp_residual::{CollocationBox, TimeLaw};
 use fokker_score_net::{
     Activation, Architecture, Backend, FourierFeatures, Output, Prediction, TimeInput,
 };
-use fokker_sde_core::{Diffusion, GridRule, Sde, TargetName};
+use fokker_sde_core::{Diffusion, GridRule, Sde};
 use serde::{Deserialize, Serialize};
 
 use crate::ron_file::{self, ConfigError};
-use crate::{CellId, Error, Protocol, checked};
+use crate::target_law::TargetLaw;
+use crate::{CellId, Error, Protocol, TargetSpec, checked};
 
 /// The experiment that `fokker init` prints: `experiments/quick.ron`, comments and all.
 pub const EXAMPLE: &str = include_str!("../../../experiments/quick.ron");
 
-/// Everything that determines a run, bit for bit.
+/// The most dimensions in which a residual is trained on a box: in seven, a ball that touches the sides
+/// of its box fills 4 % of it.
+pub(crate) const MOST_BOX_DIMENSIONS: usize = 6;
+
+/// Everything that determines a run, bit for bit, together with the files of points that it names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
     /// The master seed.
     pub seed: u64,
     /// The laws to learn; one cell for each, times one for each residual weight.
-    #[serde(deserialize_with = "checked::distinct")]
-    pub targets: Vec<TargetName>,
+    #[serde(deserialize_with = "checked::targets")]
+    pub targets: Vec<TargetSpec>,
     /// The forward process.
     pub diffusion: Diffusion,
     /// The network, which is trained anew for each cell.
@@ -156,14 +161,16 @@ pub struct Sampling {
     pub grid: GridRule,
 }
 
-/// How samples are compared: by exact `W2²` between histograms on a square grid.
+/// How samples are compared: in the plane by exact `W2²` between histograms on a square grid, elsewhere as
+/// [`DistanceKind`](crate::DistanceKind) says.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measurement {
-    /// Nodes in each direction.
+    /// Nodes in each direction of the grid, and in other dimensions than two of the densities drawn.
     #[serde(deserialize_with = "checked::nodes")]
     pub nodes: usize,
-    /// Half the side `L` of the box; the nodes are `linspace(−L, L)`.
+    /// Half the side `L` of the box, in standardised units for points that are standardised; the nodes are
+    /// `linspace(−L, L)`. For the plane only.
     #[serde(deserialize_with = "checked::positive")]
     pub extent: f64,
     /// Points of each mean over a finished network: of `ε²` over the box, along the forward process and
@@ -186,15 +193,50 @@ impl Default for Measurement {
 }
 
 impl Experiment {
-    /// Reads an experiment from a file.
+    /// Reads an experiment from a file, and looks into the files of points that it names; their paths,
+    /// which are relative to the folder of the file, are made absolute.
     ///
     /// # Errors
-    /// If the file cannot be read or is not a valid configuration.
+    /// If a file cannot be read or does not hold what it should, or the configuration is not valid.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        Ok(Self::parse(path, ron_file::load(path)?)?)
+        let text = ron_file::load(path)?;
+        let mut experiment = Self::parse(path, text.clone())?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut nth = 0;
+        for index in 0..experiment.targets.len() {
+            let target = &mut experiment.targets[index];
+            if let TargetSpec::Points(points) = target {
+                points.path = folder.join(&points.path);
+            }
+            let law = TargetLaw::new(target, experiment.seed).map_err(|found| {
+                let (place, reason) = ((index, nth), found.error.to_string());
+                ConfigError::in_points(path, text.clone(), place, found.field, reason)
+            })?;
+            if let TargetSpec::Points(points) = target {
+                nth += 1;
+                points.path = std::path::absolute(&points.path)
+                    .map_err(|source| Error::Read { path: points.path.clone(), source })?;
+            }
+            experiment.check_box(index, law.training.dim()).map_err(|error| {
+                let field = ["training", "residual_weights"];
+                ConfigError::in_field(path, text.clone(), &field, error.to_string())
+            })?;
+        }
+        Ok(experiment)
     }
 
-    /// Reads an experiment from the text of the file `path`.
+    /// Refuses to train the residual on a box in the dimension of the target `index` if it is too high.
+    pub(crate) fn check_box(&self, index: usize, dim: usize) -> Result<(), Error> {
+        let weighed = self.training.residual_weights.iter().any(|w_r| *w_r > 0.0);
+        if weighed && dim > MOST_BOX_DIMENSIONS {
+            let label = self.targets[index].label().to_owned();
+            return Err(Error::CollocationBox { label, dim });
+        }
+        Ok(())
+    }
+
+    /// Reads an experiment from the text of the file `path`. The files of points that it names are not
+    /// looked at; see [`Experiment::load`].
     ///
     /// # Errors
     /// If the text is not a valid configuration: names line, column and field.
@@ -239,7 +281,8 @@ impl Experiment {
         let cells = self
             .targets
             .iter()
-            .flat_map(|&target| weights.iter().map(move |&w_r| CellId { target, w_r }));
+            .flat_map(|target| weights.iter().map(|&w_r| (target.label().to_owned(), w_r)))
+            .map(|(target, w_r)| CellId { target, w_r });
         cells.collect()
     }
 
@@ -249,7 +292,7 @@ impl Experiment {
     /// If there is none.
     pub fn cell(&self, stem: &str) -> Result<CellId, Error> {
         let cells = self.cells();
-        cells.iter().find(|id| id.stem() == stem).copied().ok_or_else(|| Error::UnknownCell {
+        cells.iter().find(|id| id.stem() == stem).cloned().ok_or_else(|| Error::UnknownCell {
             name: stem.to_owned(),
             known: cells.iter().map(CellId::stem).collect(),
         })

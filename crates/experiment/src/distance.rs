@@ -11,8 +11,9 @@ use fokker_sde_core::{Purpose, Streams};
 use ndarray::{Array2, ArrayD, Axis as Direction, Ix2};
 use serde::Serialize;
 
-use crate::evaluate::{FLOOR_DRAWS, LEVEL};
-use crate::{Error, files, table};
+use crate::points_file::{PointsFile, is_table};
+use crate::side::{FLOOR_DRAWS, LEVEL};
+use crate::{Error, files};
 
 /// How a distance is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -111,7 +112,7 @@ pub struct DistanceReport {
     pub projections: Option<u64>,
 }
 
-/// The distance between two files, `.npy` or `.csv`.
+/// The distance between two files, `.npy`, `.csv` or `.csv.gz`.
 ///
 /// An array `[n, n]`, `n²` numbers flat, or `[n, n, n]` is a histogram over the nodes
 /// `linspace(−extent, extent, n)` along each axis, with the last axis of the array along `x`. Any other
@@ -154,8 +155,8 @@ enum Data {
 }
 
 fn read(path: &Path, how: &Comparison) -> Result<Data, Error> {
-    let array = if path.extension().is_some_and(|ending| ending == "csv") {
-        table::read_points(path)?.into_dyn()
+    let array = if is_table(path) {
+        PointsFile::read(path)?.points.into_dyn()
     } else {
         files::read_npy(path)?
     };

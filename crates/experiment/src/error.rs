@@ -3,12 +3,14 @@ use std::path::PathBuf;
 
 use fokker_fp_residual::ObjectiveError;
 use fokker_metrics::{
-    HistogramError, LineError, SinkhornError, SlicedError, TransportError, UncertaintyError,
+    HistogramError, LineError, PairwiseError, SinkhornError, SlicedError, TransportError,
+    UncertaintyError,
 };
 use fokker_samplers::SamplingError;
 use fokker_score_net::{CheckpointError, NetworkError};
 use fokker_sde_core::{BatchError, TimeGridError};
 
+use crate::config::MOST_BOX_DIMENSIONS;
 use crate::figures::FigureError;
 use crate::{ConfigError, Method};
 
@@ -81,6 +83,36 @@ pub enum Error {
         /// The names of its cells.
         known: Vec<String>,
     },
+    /// A target is none.
+    #[error("target `{label}`: {reason}")]
+    Target {
+        /// The label of the target.
+        label: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The residual is to be trained on a box in too many dimensions.
+    #[error(
+        "target `{label}` has {dim} dimensions, and a box says nothing about a law in more than \
+         {MOST_BOX_DIMENSIONS}: `residual_weights` must be [0.0]"
+    )]
+    CollocationBox {
+        /// The label of the target.
+        label: String,
+        /// Its dimension.
+        dim: usize,
+    },
+    /// The file of a target is not what it was when the run was started.
+    #[error(
+        "{} has changed since the run in {} was started; use --force to start anew, or --out for another \
+         folder", .file.display(), .run.display()
+    )]
+    DataChanged {
+        /// The file.
+        file: PathBuf,
+        /// The run folder.
+        run: PathBuf,
+    },
     /// No cell of the run is finished.
     #[error("{} holds no finished cell yet", .0.display())]
     NothingFinished(PathBuf),
@@ -124,6 +156,9 @@ pub enum Error {
     /// The sliced distance could not be computed.
     #[error("the distance could not be computed: {0}")]
     Sliced(#[from] SlicedError),
+    /// The energy distance could not be computed.
+    #[error("the distance could not be computed: {0}")]
+    Pairwise(#[from] PairwiseError),
     /// Sinkhorn's divergence could not be computed.
     #[error("the distance could not be computed: {0}")]
     Sinkhorn(#[from] SinkhornError),
@@ -167,6 +202,10 @@ impl Error {
             Self::Config(_)
                 | Self::Line(_)
                 | Self::Sliced(_)
+                | Self::Pairwise(_)
+                | Self::Target { .. }
+                | Self::CollocationBox { .. }
+                | Self::DataChanged { .. }
                 | Self::Uncertainty(_)
                 | Self::Read { .. }
                 | Self::Content { .. }

@@ -1,5 +1,5 @@
-//! Figures for print: densities side by side on one colour scale, training curves, points on logarithmic
-//! axes.
+//! Figures for print: densities side by side on one colour scale or as histograms, training curves, points
+//! on logarithmic axes, sheets of images.
 //!
 //! A figure is drawn into memory, as SVG or as PNG, and the caller decides where the bytes go. The
 //! PNG is the SVG at twice its size. The typeface is compiled in, so that a machine without fonts
@@ -9,6 +9,8 @@
 
 mod curves;
 mod density;
+mod histograms;
+mod images;
 mod page;
 mod scatter;
 mod ticks;
@@ -22,6 +24,8 @@ use thiserror::Error;
 
 pub use curves::{TrainingCurves, TrainingPoint, TrainingSeries};
 pub use density::{DensityFigure, DensityPanel, DensityRow};
+pub use histograms::{HistogramFigure, HistogramPanel};
+pub use images::{ImageFigure, ImageRow};
 pub use scatter::{ScatterFigure, ScatterPoint, ScatterSeries};
 
 /// Why a figure could not be drawn.
@@ -75,6 +79,14 @@ pub enum FigureError {
         x: usize,
         /// What the cell holds.
         value: f64,
+    },
+    /// The images of a figure are not all of one size.
+    #[error("an image is {found:?} pixels, the first one {expected:?} (height and width)")]
+    ImageSize {
+        /// Height and width of the first image.
+        expected: (usize, usize),
+        /// Those of another one.
+        found: (usize, usize),
     },
     /// No density has any mass, and there is no scale to draw them on.
     #[error("every density of the figure \"{title}\" is zero everywhere")]

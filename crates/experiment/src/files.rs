@@ -58,10 +58,14 @@ pub(crate) fn write_checkpoint<E: Element>(
     write(path, &bytes)
 }
 
+/// Reads a whole file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+}
+
 /// Reads a checkpoint, rounded or widened to `E`.
 pub(crate) fn read_checkpoint<E: Element>(path: &Path) -> Result<Checkpoint<E>, Error> {
-    let bytes =
-        std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let bytes = read(path)?;
     Checkpoint::from_bytes(&bytes)
         .map_err(|source| Error::Checkpoint { path: path.to_owned(), source })
 }
@@ -77,16 +81,19 @@ pub(crate) fn refuse_same(input: &Path, output: &Path) -> Result<(), Error> {
 
 /// Reads an array of any real number type from a `.npy` file, as `f64`.
 pub(crate) fn read_npy(path: &Path) -> Result<ArrayD<f64>, Error> {
-    let bytes =
-        std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    parse_npy(path, &read(path)?)
+}
+
+/// The array in the bytes of the `.npy` file `path`, as `f64`.
+pub(crate) fn parse_npy(path: &Path, bytes: &[u8]) -> Result<ArrayD<f64>, Error> {
     let magic = bytes.starts_with(b"\x93NUMPY");
-    if magic && announced_entries(&bytes).is_none_or(|entries| entries > bytes.len()) {
+    if magic && announced_entries(bytes).is_none_or(|entries| entries > bytes.len()) {
         let reason = "the header announces more entries than the file holds".to_owned();
         return Err(Error::Content { path: path.to_owned(), reason });
     }
     macro_rules! attempt {
         ($($element:ty),*) => {$(
-            match ArrayD::<$element>::read_npy(bytes.as_slice()) {
+            match ArrayD::<$element>::read_npy(bytes) {
                 Ok(array) => return Ok(array.mapv(|x| x as f64)),
                 Err(ReadNpyError::WrongDescriptor(_)) => {}
                 Err(error) => {

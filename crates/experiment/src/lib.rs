@@ -3,44 +3,60 @@
 //!
 //! An [`Experiment`] is read from a RON file; [`run`] trains one network for each of its cells (a
 //! target and a weight of the residual), samples each network with the reverse-time SDE and the
-//! probability-flow ODE, measures the exact squared Wasserstein-2 distances between the two and the
-//! truth, and leaves a [`RunFolder`], which [`report`] draws. [`import`] makes a checkpoint of a network
+//! probability-flow ODE, measures squared Wasserstein-2 distances between the two and the truth (exact in
+//! the plane and on the line, sliced elsewhere), and leaves a [`RunFolder`], which [`report`] draws. [`import`] makes a checkpoint of a network
 //! trained elsewhere; [`gap`] and [`residual_report`] measure checkpoints.
 
 mod cell;
 mod checked;
 mod config;
 mod distance;
+mod energy;
 mod error;
 mod evaluate;
 pub mod figures;
 mod files;
 mod gap;
 mod import;
+mod mixture_spec;
 mod panels;
+mod points_file;
+mod points_spec;
+mod polygons_spec;
 mod progress;
 mod protocol;
 mod report;
+mod report_samples;
 mod residual_means;
 mod residual_report;
 mod ron_file;
 mod run;
 mod run_folder;
 mod sample;
+mod side;
 mod summary;
 mod table;
+mod target_law;
 mod target_source;
+mod target_spec;
 mod text_table;
 mod train;
 mod training_state;
+mod truth;
+mod view;
 
 pub use cell::{Cell, CellId, Distances, ResidualBand, ResidualMeans};
 pub use config::{EXAMPLE, Experiment, Measurement, Network, Sampling, Stage, Training};
 pub use distance::{Comparison, DistanceMethod, DistanceReport, Input, distance};
+pub use energy::{Energies, Energy};
 pub use error::Error;
 pub use fokker_metrics::GroundCost;
 pub use gap::gap;
 pub use import::{Imported, import};
+pub use mixture_spec::{ComponentSpec, MixtureSpec};
+pub use points_file::FileMark;
+pub use points_spec::{Column, ImageSize, PointsSpec};
+pub use polygons_spec::PolygonsSpec;
 pub use progress::{Event, Progress, Silent};
 pub use protocol::Protocol;
 pub use report::report;
@@ -49,8 +65,10 @@ pub use ron_file::ConfigError;
 pub use run::run;
 pub use run_folder::RunFolder;
 pub use sample::{Method, sample_checkpoint};
+pub use side::DistanceKind;
 pub use summary::Summary;
 pub use target_source::TargetSource;
+pub use target_spec::{NoiseSpec, PinwheelSpec, SpiralsSpec, StudentTSpec, TargetSpec};
 pub(crate) use train::MetricsLine;
 
 /// The code of the README is a test.

@@ -8,7 +8,7 @@ pub enum Event<'a> {
     /// A training step is done.
     Trained {
         /// The cell.
-        cell: CellId,
+        cell: &'a CellId,
         /// Steps done so far, of all stages.
         step: usize,
         /// Steps to do in all.

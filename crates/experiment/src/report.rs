@@ -1,19 +1,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use fokker_metrics::Histogram;
-use fokker_sde_core::TargetName;
-use ndarray::{Array2, Ix2};
-
-use crate::evaluate::histogram;
 use crate::figures::{
-    DensityFigure, DensityPanel, DensityRow, ScatterFigure, ScatterPoint, ScatterSeries,
-    TrainingCurves, TrainingPoint, TrainingSeries,
+    ScatterFigure, ScatterPoint, ScatterSeries, TrainingCurves, TrainingPoint, TrainingSeries,
 };
-use crate::panels::{COLUMNS, model_panels};
 use crate::run_folder::RunReader;
+use crate::side::DIRECTIONS;
 use crate::text_table::TextTable;
-use crate::{Cell, CellId, Error, Experiment, MetricsLine, files};
+use crate::{Cell, CellId, DistanceKind, Error, Experiment, MetricsLine, TargetSpec, files};
 
 /// Draws the figures of the finished cells of a run folder, writes `report.html`, and returns its tables
 /// as text.
@@ -21,9 +15,13 @@ use crate::{Cell, CellId, Error, Experiment, MetricsLine, files};
 /// The figures, each as PNG and SVG:
 ///
 /// - `densities`: the densities of the samplers' points, one row per weight. Of one target with the
-///   truth beside them; of several, all targets side by side, and for each `densities_TARGET` with the
-///   truth;
-/// - `gap`: `W2²` between ODE and SDE against mean `ε²`, on logarithmic axes;
+///   truth beside them; of several, all that are in the plane side by side, and for each
+///   `densities_TARGET` with the truth. Of points in space and beyond it is the density in the plane of the
+///   two principal axes of the truth; of points on the line, histograms;
+/// - `images` or `images_TARGET`: samples as grey images, of points that are images, black where the truth
+///   is least and white where it is largest;
+/// - `gap`: `W2²` between ODE and SDE against mean `ε²` over the box, or along the forward process where
+///   there is no box, on logarithmic axes;
 /// - `dsm`: the denoising score matching loss against mean `ε²`;
 /// - `training`, or for each of several targets `training_TARGET`: the losses over the steps of training,
 ///   averaged over hundredths of it.
@@ -34,7 +32,7 @@ pub fn report(path: &Path) -> Result<String, Error> {
     let (folder, experiment) = RunReader::open(path)?;
     let mut cells = Vec::new();
     for id in experiment.cells() {
-        if let Some(cell) = folder.cell(id)? {
+        if let Some(cell) = folder.cell(&id)? {
             cells.push((id, cell));
         }
     }
@@ -42,7 +40,7 @@ pub fn report(path: &Path) -> Result<String, Error> {
         return Err(Error::NothingFinished(path.to_owned()));
     }
     let report = Report { folder, experiment, cells };
-    let mut names = report.draw_densities()?;
+    let mut names = report.draw_samples()?;
     names.extend(report.draw_scatters()?);
     names.extend(report.draw_training()?);
     let tables = report.tables();
@@ -51,99 +49,59 @@ pub fn report(path: &Path) -> Result<String, Error> {
 }
 
 /// The finished cells of a run.
-struct Report {
-    folder: RunReader,
-    experiment: Experiment,
-    cells: Vec<(CellId, Cell)>,
+pub(crate) struct Report {
+    pub(crate) folder: RunReader,
+    pub(crate) experiment: Experiment,
+    pub(crate) cells: Vec<(CellId, Cell)>,
 }
 
 impl Report {
-    fn write(&self, name: &str, png: &[u8], svg: &str) -> Result<String, Error> {
+    pub(crate) fn write(&self, name: &str, png: &[u8], svg: &str) -> Result<String, Error> {
         files::write(&self.folder.path(&format!("figures/{name}.png")), png)?;
         files::write(&self.folder.path(&format!("figures/{name}.svg")), svg.as_bytes())?;
         Ok(name.to_owned())
     }
 
-    fn histogram(&self, name: &str) -> Result<Histogram, Error> {
-        let path = self.folder.path(&format!("samples/{name}.npy"));
-        let points: Array2<f32> = files::read_npy(&path)?
-            .into_dimensionality::<Ix2>()
-            .map_err(|error| Error::Content { path: path.clone(), reason: error.to_string() })?
-            .mapv(|x| x as f32);
-        histogram(&self.experiment.protocol(), &points)
-    }
-
-    fn draw_densities(&self) -> Result<Vec<String>, Error> {
-        let targets = &self.experiment.targets;
-        let weights = &self.experiment.training.residual_weights;
-        let extent = self.experiment.measurement.extent;
-        let mut all: Vec<(CellId, Vec<DensityPanel>)> = Vec::new();
-        let mut names = Vec::new();
-        for target in targets {
-            let mut rows = Vec::new();
-            for (id, cell) in self.cells.iter().filter(|(id, _)| id.target == *target) {
-                let truth = self.histogram(&format!("{target}_truth"))?;
-                let [sde, ode] =
-                    ["sde", "ode"].map(|way| self.histogram(&format!("{}_{way}", id.stem())));
-                let panels = model_panels(&cell.distances, &sde?, &ode?, &truth);
-                all.push((*id, panels[..2].to_vec()));
-                rows.push(DensityRow { label: id.to_string(), panels });
-            }
-            if rows.is_empty() {
-                continue;
-            }
-            let columns = COLUMNS.map(str::to_owned).to_vec();
-            let figure = DensityFigure { title: String::new(), extent, columns, rows };
-            let name = self.name("densities", *target);
-            names.push(self.write(&name, &figure.draw_png()?, &figure.draw_svg()?)?);
-        }
-        // The panel of all targets needs all of its rows and columns.
-        let complete: Vec<f64> = weights
-            .iter()
-            .copied()
-            .filter(|w_r| all.iter().filter(|(id, _)| id.w_r == *w_r).count() == targets.len())
-            .collect();
-        if targets.len() > 1 && !complete.is_empty() {
-            let columns = targets
-                .iter()
-                .flat_map(|target| COLUMNS[..2].iter().map(move |way| format!("{target}, {way}")));
-            let row = |w_r: &f64| DensityRow {
-                label: format!("w_R = {w_r}"),
-                panels: all
-                    .iter()
-                    .filter(|(id, _)| id.w_r == *w_r)
-                    .flat_map(|(_, panels)| panels.clone())
-                    .collect(),
-            };
-            let rows = complete.iter().map(row).collect();
-            let columns = columns.collect();
-            let figure = DensityFigure { title: String::new(), extent, columns, rows };
-            names.insert(0, self.write("densities", &figure.draw_png()?, &figure.draw_svg()?)?);
-        }
-        Ok(names)
-    }
-
     fn draw_scatters(&self) -> Result<Vec<String>, Error> {
+        let cells = || self.cells.iter().map(|(_, cell)| cell);
+        // One abscissa for all.
+        let boxed = cells().all(|cell| cell.residual.mean_residual_sq.is_some());
+        let x_label =
+            if boxed { "mean ε² over the collocation box" } else { "mean ε² along p_t" };
+        let residual = |cell: &Cell| match boxed {
+            true => cell.residual.mean_residual_sq,
+            false => cell.residual.marginal_residual_sq,
+        };
+        let symbol = match self.kinds()[..] {
+            [kind] => kind.symbol(),
+            _ => "W2², or sliced W2²,",
+        };
         let scatter = |y_label: &str, value: fn(&Cell) -> f64| {
-            let series = |target| {
-                let cells = self.cells.iter().filter(move |(id, _)| id.target == target);
+            let series = |target: &str| {
+                let cells = self.cells.iter().filter(|(id, _)| id.target == target);
                 let points = cells.map(|(id, cell)| ScatterPoint {
-                    x: cell.residual.mean_residual_sq,
+                    // What is not known has no place on the axis.
+                    x: residual(cell).unwrap_or(0.0),
                     y: value(cell),
                     label: id.w_r.to_string(),
                 });
-                ScatterSeries { label: format!("{target}"), points: points.collect() }
+                ScatterSeries { label: target.to_owned(), points: points.collect() }
             };
-            let series = self.experiment.targets.iter().map(|&target| series(target));
+            let series = self.experiment.targets.iter().map(|target| series(target.label()));
             ScatterFigure {
-                x_label: "mean ε² over the collocation box".to_owned(),
+                x_label: x_label.to_owned(),
                 y_label: y_label.to_owned(),
                 note: "labels: w_R".to_owned(),
                 series: series.filter(|series| !series.points.is_empty()).collect(),
             }
         };
         let figures = [
-            ("gap", scatter("W2² between ODE and SDE", |cell| cell.distances.w2sq_ode_sde)),
+            (
+                "gap",
+                scatter(&format!("{symbol} between ODE and SDE"), |cell| {
+                    cell.distances.w2sq_ode_sde
+                }),
+            ),
             ("dsm", scatter("denoising score matching loss", |cell| cell.dsm)),
         ];
         let draw = |(name, figure): &(&str, ScatterFigure)| {
@@ -156,8 +114,8 @@ impl Report {
     fn draw_training(&self) -> Result<Vec<String>, Error> {
         let lines = self.folder.metrics()?;
         let mut names = Vec::new();
-        for target in &self.experiment.targets {
-            let cells = self.cells.iter().filter(|(id, _)| id.target == *target);
+        for target in self.experiment.targets.iter().map(TargetSpec::label) {
+            let cells = self.cells.iter().filter(|(id, _)| id.target == target);
             let series: Vec<_> = cells
                 .map(|(id, _)| {
                     let lines: Vec<_> = lines.iter().filter(|line| line.cell == *id).collect();
@@ -168,14 +126,14 @@ impl Report {
                 continue;
             }
             let figure = TrainingCurves { title: String::new(), series };
-            let name = self.name("training", *target);
+            let name = self.name("training", target);
             names.push(self.write(&name, &figure.draw_png()?, &figure.draw_svg()?)?);
         }
         Ok(names)
     }
 
     /// The name of a figure of one target.
-    fn name(&self, figure: &str, target: TargetName) -> String {
+    pub(crate) fn name(&self, figure: &str, target: &str) -> String {
         match self.experiment.targets.len() {
             1 => figure.to_owned(),
             _ => format!("{figure}_{target}"),
@@ -186,7 +144,7 @@ impl Report {
     fn tables(&self) -> String {
         let experiment = &self.experiment;
         let mut text = String::new();
-        for target in &experiment.targets {
+        for target in experiment.targets.iter().map(TargetSpec::label) {
             let heads = [
                 "w_R",
                 "ODE–truth",
@@ -201,8 +159,11 @@ impl Report {
                 "outside",
             ];
             let mut table = TextTable::new(&heads);
-            let cells: Vec<_> = self.cells.iter().filter(|(id, _)| id.target == *target).collect();
+            let cells: Vec<_> = self.cells.iter().filter(|(id, _)| id.target == target).collect();
             let Some((_, first)) = cells.first() else { continue };
+            let mean = |mean: Option<f64>| {
+                mean.map_or_else(|| "–".to_owned(), |mean| format!("{mean:.3e}"))
+            };
             let interval = |[low, high]: [f64; 2]| format!("{low:.5}–{high:.5}");
             for (id, cell) in &cells {
                 let (d, r) = (&cell.distances, &cell.residual);
@@ -214,31 +175,58 @@ impl Report {
                     interval(d.w2sq_sde_truth_ci),
                     format!("{:.5}", d.w2sq_ode_sde),
                     interval(d.w2sq_ode_sde_ci),
-                    format!("{:.3e}", r.mean_residual_sq),
-                    r.marginal_residual_sq.map_or_else(String::new, |mean| format!("{mean:.3e}")),
+                    mean(r.mean_residual_sq),
+                    mean(r.marginal_residual_sq),
                     format!("{:.4}", cell.dsm),
-                    format!("{:.2} %", 100.0 * d.outside_ode.max(d.outside_sde)),
+                    match d.distance {
+                        DistanceKind::W2sqGrid => {
+                            format!("{:.2} %", 100.0 * d.outside_ode.max(d.outside_sde))
+                        }
+                        _ => "–".to_owned(),
+                    },
                 ]);
             }
             let d = &first.distances;
+            let nodes = experiment.measurement.nodes;
+            let how = match d.distance {
+                DistanceKind::W2sqGrid => {
+                    format!(
+                        "W2² on {nodes} × {nodes} nodes over ±{}",
+                        experiment.measurement.extent
+                    )
+                }
+                DistanceKind::W2sqLine => "W2² on the line".to_owned(),
+                DistanceKind::SlicedW2sq => format!("sliced W2² over {DIRECTIONS} directions"),
+            };
             // Writing into a string does not fail.
             let _ = writeln!(
                 text,
-                "{target}: W2² on {nodes} × {nodes} nodes over ±{}, N = {}, floor {:.5} to the truth and \
-                 {:.5} between the samplers, seed {}\n\n{table}",
-                experiment.measurement.extent,
+                "{target}: {how}, N = {}, floor {:.5} to the truth and {:.5} between the samplers, seed \
+                 {}{}\n\n{table}",
                 d.n,
                 d.floor,
                 d.floor_ode_sde,
                 experiment.seed,
-                nodes = experiment.measurement.nodes,
+                remarks(first),
             );
+            text.push_str(&energies(&cells));
         }
         let (found, all) = (self.cells.len(), experiment.cells().len());
         if found < all {
             let _ = writeln!(text, "{found} of {all} cells are finished.");
         }
         text
+    }
+
+    /// The distances that there are, each once.
+    fn kinds(&self) -> Vec<DistanceKind> {
+        let mut kinds = Vec::new();
+        for (_, cell) in &self.cells {
+            if !kinds.contains(&cell.distances.distance) {
+                kinds.push(cell.distances.distance);
+            }
+        }
+        kinds
     }
 
     fn page(&self, tables: &str, figures: &[String]) -> String {
@@ -260,6 +248,33 @@ impl Report {
     }
 }
 
+/// What else there is to know of the distances of a cell.
+pub(crate) fn remarks(cell: &Cell) -> String {
+    let units = if cell.standardised { ", in standardised units" } else { "" };
+    let n = cell.distances.n_truth;
+    match cell.held_out {
+        true => format!("{units}, the truth being {n} points held out of training"),
+        false if n != cell.distances.n => format!("{units}, the truth being {n} points"),
+        false => units.to_owned(),
+    }
+}
+
+/// The energy distances of the cells of a target, if there are any.
+fn energies(cells: &[&(CellId, Cell)]) -> String {
+    let heads = ["w_R", "ODE–truth", "floor", "SDE–truth", "floor", "ODE–SDE", "floor"];
+    let mut table = TextTable::new(&heads);
+    let mut any = false;
+    for (id, cell) in cells {
+        let Some(energy) = &cell.distances.energy else { continue };
+        let pairs = [energy.ode_truth, energy.sde_truth, energy.ode_sde];
+        let numbers = pairs.iter().flat_map(|pair| [pair.value, pair.floor]);
+        let numbers = numbers.map(|number| format!("{number:.5}"));
+        table.row(std::iter::once(id.w_r.to_string()).chain(numbers).collect());
+        any = true;
+    }
+    if any { format!("Squared energy distances\n\n{table}\n") } else { String::new() }
+}
+
 /// The most points of a training curve.
 const POINTS: usize = 100;
 
@@ -274,7 +289,11 @@ fn averaged(lines: &[&MetricsLine]) -> Vec<TrainingPoint> {
             step: mean(lines, |line| line.step as f64) as u64,
             loss: mean(lines, |line| line.loss),
             dsm: mean(lines, |line| line.dsm),
-            residual: Some(mean(lines, |line| line.residual)),
+            residual: lines
+                .iter()
+                .map(|line| line.residual)
+                .sum::<Option<f64>>()
+                .map(|sum| sum / lines.len() as f64),
         })
         .collect()
 }

@@ -9,6 +9,9 @@ use crate::{Protocol, ResidualBand, ResidualMeans};
 /// Edges of the bands of time, as shares of the horizon.
 const EDGES: [f64; 4] = [1e-3, 1e-2, 1e-1, 1.0];
 
+/// The most dimensions in which a mean over a box is taken: in more the data fill hardly any of it.
+pub(crate) const MOST_MEAN_DIMENSIONS: usize = 3;
+
 /// A potential whose residual is measured.
 pub(crate) struct ResidualMeter<'a, F: Real> {
     pub(crate) potential: &'a dyn Potential<F>,
@@ -36,16 +39,16 @@ impl<F: Real> ResidualMeter<'_, F> {
             bands.push(ResidualBand {
                 from,
                 to,
-                collocation: inside.mean,
-                box_se: inside.standard_error,
+                collocation: inside.map(|inside| inside.mean),
+                box_se: inside.map(|inside| inside.standard_error),
                 marginal: marginal.map(|marginal| marginal.mean),
                 marginal_se: marginal.map(|marginal| marginal.standard_error),
             });
             from = to;
         }
         Ok(ResidualMeans {
-            mean_residual_sq: whole.mean,
-            mean_residual_sq_se: whole.standard_error,
+            mean_residual_sq: whole.map(|whole| whole.mean),
+            mean_residual_sq_se: whole.map(|whole| whole.standard_error),
             marginal_residual_sq: marginal.map(|marginal| marginal.mean),
             marginal_residual_sq_se: marginal.map(|marginal| marginal.standard_error),
             residual_bands: bands,
@@ -68,11 +71,15 @@ impl<F: Real> ResidualMeter<'_, F> {
         Streams::new(self.protocol.seed).rng(Purpose::Evaluation, stream, 0)
     }
 
-    fn over_box(&self, stream: u64, from: f64, to: f64) -> Result<Estimate, BatchError> {
+    /// `None` in more dimensions than a box says anything in.
+    fn over_box(&self, stream: u64, from: f64, to: f64) -> Result<Option<Estimate>, BatchError> {
+        if self.potential.dim() > MOST_MEAN_DIMENSIONS {
+            return Ok(None);
+        }
         let slab = CollocationBox { t_min: from, ..self.protocol.collocation };
         let dim = self.potential.dim();
         let (t, x) = slab.draw(self.points(), dim, to, &mut self.rng(stream));
-        mean_squared_residual(self.potential, self.sde, t.view(), x.view())
+        mean_squared_residual(self.potential, self.sde, t.view(), x.view()).map(Some)
     }
 
     /// `None` without a target.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::files::{self, refuse_same};
 use crate::gap::check_model;
-use crate::residual_means::ResidualMeter;
+use crate::residual_means::{MOST_MEAN_DIMENSIONS, ResidualMeter};
 use crate::table::{self, Table};
 use crate::{Error, Protocol, ResidualMeans, TargetSource};
 
@@ -19,6 +19,8 @@ pub struct ResidualReport {
     pub model: String,
     /// The target whose diffused law was followed: a name, or the file that holds its points.
     pub target: Option<String>,
+    /// Whether the means are in standardised units.
+    pub standardised: bool,
     /// The means of its square.
     #[serde(flatten)]
     pub means: ResidualMeans,
@@ -37,7 +39,8 @@ pub enum Precision {
 /// The means of the squared residual of the model in a checkpoint file, in any dimension.
 ///
 /// # Errors
-/// If a file cannot be read, or the model cannot be evaluated.
+/// If a file cannot be read, the model cannot be evaluated, or there is neither a target nor a box: in more
+/// than three dimensions.
 pub fn residual_report(
     model: &Path,
     target: Option<&TargetSource>,
@@ -56,15 +59,28 @@ fn report<E: Element>(
     protocol: &Protocol,
 ) -> Result<ResidualReport, Error> {
     let checkpoint = files::read_checkpoint::<E>(model)?;
-    let Checkpoint { network, diffusion } = &checkpoint;
-    let target = source.map(TargetSource::law).transpose()?;
-    let dim = target.as_ref().map(|target| target.dim());
-    check_model(model, &checkpoint, dim, protocol)?;
-    let target = target.as_deref();
+    let Checkpoint { network, diffusion, standardisation } = &checkpoint;
+    let dim = network.head().dim;
+    if source.is_none() && dim > MOST_MEAN_DIMENSIONS {
+        let reason = format!(
+            "is a model of points in {dim} dimensions, where a mean over a box says nothing; name a target"
+        );
+        return Err(Error::Content { path: model.to_owned(), reason });
+    }
+    let plain = source.map(|source| source.law(None)).transpose()?;
+    let name = source.map(TargetSource::to_string).unwrap_or_default();
+    let target = plain.as_ref().map(|law| (name.as_str(), law.truth.dim()));
+    check_model(model, &checkpoint, target, protocol)?;
+    let law = match (plain, standardisation) {
+        (Some(law), Some(map)) => Some(law.standardised(map)?),
+        (law, _) => law,
+    };
+    let target = law.as_ref().map(|law| law.truth.as_ref());
     let meter = ResidualMeter { potential: network, sde: diffusion, target, protocol };
     Ok(ResidualReport {
         model: model.display().to_string(),
         target: source.map(TargetSource::to_string),
+        standardised: standardisation.is_some(),
         means: meter.residual_means()?,
     })
 }
@@ -91,7 +107,7 @@ pub fn residual_at(
 }
 
 fn values<E: Element>(model: &Path, at: &Path, to: &Path) -> Result<usize, Error> {
-    let Checkpoint { network, diffusion } = files::read_checkpoint::<E>(model)?;
+    let Checkpoint { network, diffusion, .. } = files::read_checkpoint::<E>(model)?;
     let dim = network.head().dim;
     let points = read_points(at, dim, diffusion.horizon())?;
     files::check_writable(to)?;

@@ -48,24 +48,25 @@ fn options() -> ron::Options {
     ron::Options::default().with_default_extension(extensions)
 }
 
-/// Where a field stands in a text that has been read without error: after each of its parents in
-/// turn, outside comments.
-fn locate(text: &str, path: &[&str]) -> Position {
-    let mut rest = path.iter().peekable();
+/// Where the last of some words stands in a text that has been read without error: each after the one
+/// before, outside comments. `None` if they do not all stand there in this order.
+fn locate(text: &str, words: &[String]) -> Option<Position> {
+    let mut rest = words.iter().peekable();
     for (index, line) in text.lines().enumerate() {
         let code = line.split("//").next().unwrap_or_default();
         let mut from = 0;
-        while let Some(name) = rest.peek() {
-            let Some(found) = code[from..].find(&format!("{name}:")) else { break };
+        while let Some(word) = rest.peek() {
+            let Some(found) = code[from..].find(word.as_str()) else { break };
+            let length = word.len();
             rest.next();
             if rest.peek().is_none() {
                 let col = code[..from + found].chars().count() + 1;
-                return Position { line: index + 1, col };
+                return Some(Position { line: index + 1, col });
             }
-            from += found;
+            from += found + length;
         }
     }
-    Position { line: 1, col: 1 }
+    None
 }
 
 /// The last field whose name stands before a position.
@@ -88,8 +89,30 @@ fn field_before(text: &str, position: Position) -> Option<String> {
 impl ConfigError {
     /// That the field at `path` of a text read without error does not fit the rest of it.
     pub(crate) fn in_field(file: &Path, text: String, path: &[&str], reason: String) -> Self {
-        let Position { line, col } = locate(&text, path);
+        let words: Vec<String> = path.iter().map(|name| format!("{name}:")).collect();
+        let Position { line, col } = locate(&text, &words).unwrap_or(Position { line: 1, col: 1 });
         Self { path: file.to_owned(), text, line, column: col, field: path.join("."), reason }
+    }
+
+    /// That the target `index`, the `nth` of those that are `Points`, both from 0, is not what a file
+    /// holds: in `field`, or as a whole if that is empty.
+    pub(crate) fn in_points(
+        file: &Path,
+        text: String,
+        (index, nth): (usize, usize),
+        field: &str,
+        reason: String,
+    ) -> Self {
+        let mut words = vec!["targets:".to_owned()];
+        words.extend(std::iter::repeat_n("Points(".to_owned(), nth + 1));
+        let entry = locate(&text, &words);
+        words.push(format!("{field}:"));
+        // A field that is not given says what it says by default.
+        let place = if field.is_empty() { entry } else { locate(&text, &words).or(entry) };
+        let Position { line, col } = place.unwrap_or(Position { line: 1, col: 1 });
+        let dot = if field.is_empty() { "" } else { "." };
+        let field = format!("targets[{index}].Points{dot}{field}");
+        Self { path: file.to_owned(), text, line, column: col, field, reason }
     }
 }
 

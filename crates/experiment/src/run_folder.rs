@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::training_state::TrainingState;
-use crate::{Cell, CellId, Error, Experiment, MetricsLine, files};
+use crate::{Cell, CellId, Error, Experiment, FileMark, MetricsLine, files};
 
 /// The folder that a run leaves:
 ///
@@ -15,7 +15,8 @@ use crate::{Cell, CellId, Error, Experiment, MetricsLine, files};
 /// | `config.ron` | the experiment as resolved; running it again gives the same results |
 /// | `metrics.jsonl` | one line every ten training steps; `loss` is `dsm + w · residual`, `w` the weight in force |
 /// | `checkpoints/TARGET_wW.safetensors` | the trained networks |
-/// | `samples/TARGET_truth.npy`, `samples/TARGET_wW_{sde,ode}.npy` | points `[n, 2]`, `f32` |
+/// | `data.json` | by what the files of points are known again, if the experiment names any |
+/// | `samples/TARGET_truth.npy`, `samples/TARGET_wW_{sde,ode}.npy` | points `[n, d]`, `f32`, in the units of the data |
 /// | `cells/TARGET_wW.json` | the results of a cell; written last, so that it marks a finished cell |
 /// | `training/TARGET_wW.safetensors` | where an unfinished cell goes on |
 /// | `figures/*.{png,svg}`, `report.html` | what [`report`](crate::report) draws |
@@ -33,6 +34,7 @@ const CONFIG: &str = "config.ron";
 const METRICS: &str = "metrics.jsonl";
 const SUMMARY: &str = "summary.json";
 const LOCK: &str = "lock";
+const DATA: &str = "data.json";
 
 /// The first line of `config.ron`, by which a run folder is known.
 const HEADER: &str = "// Written by fokker: the experiment as resolved.\n";
@@ -47,14 +49,19 @@ const FOLDERS: [(&str, &[&str]); 5] = [
 ];
 
 impl RunFolder {
-    /// Opens the folder for a run of an experiment and locks it. An unfinished run of the same experiment
-    /// is gone on with; what is there of another one, or of a finished one, is removed with `force`. Files
-    /// that a run does not write are left alone.
+    /// Opens the folder for a run of an experiment on some files of points and locks it. An unfinished run
+    /// of the same experiment is gone on with; what is there of another one, or of a finished one, is
+    /// removed with `force`. Files that a run does not write are left alone.
     ///
     /// # Errors
     /// If the folder holds such results and `force` is not set, or something else, or is in use by
-    /// another run, or cannot be read or written.
-    pub fn open(path: &Path, experiment: &Experiment, force: bool) -> Result<Self, Error> {
+    /// another run, or cannot be read or written; or if a file of points has changed.
+    pub fn open(
+        path: &Path,
+        experiment: &Experiment,
+        data: &[FileMark],
+        force: bool,
+    ) -> Result<Self, Error> {
         let at = |source| Error::Write { path: path.to_owned(), source };
         let config = format!("{HEADER}{}", experiment.to_ron()?);
         let mut same = false;
@@ -69,6 +76,9 @@ impl RunFolder {
             same = found == config;
             if !force && !same {
                 return Err(Error::OtherRun(path.to_owned()));
+            }
+            if !force {
+                refuse_changed(path, data)?;
             }
         }
         fs::create_dir_all(path).map_err(at)?;
@@ -86,6 +96,10 @@ impl RunFolder {
         for (folder, _) in FOLDERS {
             fs::create_dir_all(path.join(folder)).map_err(at)?;
         }
+        if !data.is_empty() {
+            write_json(&path.join(DATA), &data)?;
+        }
+        // Last, since it marks a run that can be gone on with.
         files::write(&path.join(CONFIG), config.as_bytes())?;
         let reader = RunReader { path: path.to_owned() };
         reader.forget_unfinished_metrics(experiment)?;
@@ -113,14 +127,14 @@ impl RunFolder {
     }
 
     /// Writes down where the training of a cell goes on.
-    pub(crate) fn save_training(&self, id: CellId, state: &TrainingState) -> Result<(), Error> {
+    pub(crate) fn save_training(&self, id: &CellId, state: &TrainingState) -> Result<(), Error> {
         // What the state has seen must be there as long as the state is.
         self.sync_metrics()?;
         files::write(&self.reader().training_path(id), &state.to_bytes()?)
     }
 
     /// Writes the results of a cell, after which it counts as finished.
-    pub(crate) fn finish_cell(&self, id: CellId, cell: &Cell) -> Result<(), Error> {
+    pub(crate) fn finish_cell(&self, id: &CellId, cell: &Cell) -> Result<(), Error> {
         self.sync_metrics()?;
         write_json(&self.reader().cell_path(id), cell)?;
         remove_file(&self.reader().training_path(id))
@@ -160,7 +174,7 @@ impl RunReader {
     }
 
     /// The results of a cell; `None` as long as it is not finished.
-    pub(crate) fn cell(&self, id: CellId) -> Result<Option<Cell>, Error> {
+    pub(crate) fn cell(&self, id: &CellId) -> Result<Option<Cell>, Error> {
         let path = self.cell_path(id);
         match fs::read_to_string(&path) {
             Ok(text) => parse_json(&path, &text).map(Some),
@@ -170,7 +184,7 @@ impl RunReader {
     }
 
     /// Where the training of a cell goes on, if it was begun.
-    pub(crate) fn training(&self, id: CellId) -> Result<Option<TrainingState>, Error> {
+    pub(crate) fn training(&self, id: &CellId) -> Result<Option<TrainingState>, Error> {
         let path = self.training_path(id);
         match fs::read(&path) {
             Ok(bytes) => TrainingState::from_bytes(&path, &bytes).map(Some),
@@ -196,7 +210,7 @@ impl RunReader {
     fn forget_unfinished_metrics(&self, experiment: &Experiment) -> Result<(), Error> {
         let mut known = Vec::new();
         for id in experiment.cells() {
-            let steps = match (self.cell(id)?, self.training(id)?) {
+            let steps = match (self.cell(&id)?, self.training(&id)?) {
                 (Some(_), _) => usize::MAX,
                 (None, Some(state)) => state.step,
                 (None, None) => 0,
@@ -205,7 +219,7 @@ impl RunReader {
         }
         let mut text = String::new();
         for line in self.metrics()? {
-            if known.iter().any(|&(id, steps)| id == line.cell && line.step <= steps) {
+            if known.iter().any(|(id, steps)| *id == line.cell && line.step <= *steps) {
                 text.push_str(&json(&line)?);
                 text.push('\n');
             }
@@ -213,18 +227,32 @@ impl RunReader {
         files::write(&self.path.join(METRICS), text.as_bytes())
     }
 
-    fn cell_path(&self, id: CellId) -> PathBuf {
+    fn cell_path(&self, id: &CellId) -> PathBuf {
         self.path.join("cells").join(format!("{}.json", id.stem()))
     }
 
-    fn training_path(&self, id: CellId) -> PathBuf {
+    fn training_path(&self, id: &CellId) -> PathBuf {
         self.path.join("training").join(format!("{}.safetensors", id.stem()))
+    }
+}
+
+/// Refuses files of points that are not those that the run in the folder was started with.
+fn refuse_changed(path: &Path, data: &[FileMark]) -> Result<(), Error> {
+    let marks = path.join(DATA);
+    let known: Vec<FileMark> = match fs::read_to_string(&marks) {
+        Ok(text) => parse_json(&marks, &text)?,
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(source) => return Err(Error::Read { path: marks, source }),
+    };
+    match data.iter().find(|mark| !known.contains(mark)) {
+        Some(mark) => Err(Error::DataChanged { file: mark.path.clone(), run: path.to_owned() }),
+        None => Ok(()),
     }
 }
 
 /// Removes the files of a run from its folder: the mark of a finished one before all else.
 fn clear(path: &Path) -> Result<(), Error> {
-    for name in [SUMMARY, METRICS, "report.html"] {
+    for name in [SUMMARY, METRICS, DATA, "report.html"] {
         remove_file(&path.join(name))?;
     }
     let at = |source| Error::Write { path: path.to_owned(), source };

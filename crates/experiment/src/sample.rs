@@ -76,7 +76,7 @@ pub(crate) fn sample(
 }
 
 /// Samples the model in the checkpoint file `from` and writes the particles, `[n, d]` in single
-/// precision, to the `.npy` file `to`.
+/// precision and in the units of the data, to the `.npy` file `to`.
 ///
 /// # Errors
 /// If the checkpoint cannot be read, sampling fails, or the file cannot be written; the file is then
@@ -90,9 +90,12 @@ pub fn sample_checkpoint(
     seed: u64,
     progress: &dyn Progress,
 ) -> Result<(), Error> {
-    let Checkpoint { network, diffusion } = files::read_checkpoint::<f32>(from)?;
+    let Checkpoint { network, diffusion, standardisation } = files::read_checkpoint::<f32>(from)?;
     files::check_writable(to)?;
     files::refuse_same(from, to)?;
-    let samples = sample(&network, &diffusion, method, grid, particles, seed, progress)?;
+    let mut samples = sample(&network, &diffusion, method, grid, particles, seed, progress)?;
+    if let Some(map) = standardisation {
+        map.restore(&mut samples)?;
+    }
     files::write_npy(to, samples.view())
 }

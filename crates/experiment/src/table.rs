@@ -16,14 +16,17 @@ pub(crate) struct Table {
 /// Reads a file of comma-separated values. The first line holds names if one of its fields is no number;
 /// lines that start with `#` are left out.
 pub(crate) fn read_csv(path: &Path) -> Result<Table, Error> {
+    parse_csv(path, &files::read(path)?)
+}
+
+/// The numbers in the text of the file `path`.
+pub(crate) fn parse_csv(path: &Path, text: &[u8]) -> Result<Table, Error> {
     let content = |reason: String| Error::Content { path: path.to_owned(), reason };
-    let bytes =
-        std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .comment(Some(b'#'))
         .trim(csv::Trim::All)
-        .from_reader(bytes.as_slice());
+        .from_reader(text);
     let (mut names, mut values, mut columns) = (None, Vec::new(), 0);
     for record in reader.records() {
         let record = record.map_err(|error| content(error.to_string()))?;
@@ -66,17 +69,4 @@ pub(crate) fn write_csv(path: &Path, names: &[String], rows: &[Vec<f64>]) -> Res
         text.push('\n');
     }
     files::write(path, text.as_bytes())
-}
-
-/// Reads points `[m, d]` from a `.npy` or a `.csv` file.
-pub(crate) fn read_points(path: &Path) -> Result<Array2<f64>, Error> {
-    if path.extension().is_some_and(|ending| ending == "csv") {
-        return Ok(read_csv(path)?.values);
-    }
-    let array = files::read_npy(path)?;
-    let shape = array.shape().to_vec();
-    array.into_dimensionality().map_err(|_| Error::Content {
-        path: path.to_owned(),
-        reason: format!("has shape {shape:?}, expected points [m, d]"),
-    })
 }

@@ -1,17 +1,20 @@
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use fokker_sde_core::{Empirical, Target, TargetName};
+use fokker_sde_core::{Standardisation, StandardisationRule, TargetName};
 
-use crate::{Error, table};
+use crate::points_file::is_table;
+use crate::points_spec::PointsSpec;
+use crate::target_law::TargetLaw;
+use crate::{Error, TargetSpec};
 
 /// The law that a model is compared with: one known by name, or points in a file.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TargetSource {
     /// A law known by name.
     Named(TargetName),
-    /// Points `[m, d]` in a `.npy` file, or the columns of a `.csv` file.
+    /// Points `[m, d]` in a `.npy` file, or the columns of a `.csv` or `.csv.gz` file.
     Points(PathBuf),
 }
 
@@ -23,11 +26,11 @@ impl FromStr for TargetSource {
             return Ok(Self::Named(name));
         }
         let path = PathBuf::from(text);
-        if path.extension().is_some_and(|ending| ending == "npy" || ending == "csv") {
+        if is_table(&path) || path.extension().is_some_and(|ending| ending == "npy") {
             return Ok(Self::Points(path));
         }
         let names = TargetName::ALL.map(TargetName::as_str).join(", ");
-        Err(format!("expected a .npy or .csv file, or one of {names}"))
+        Err(format!("expected a .npy, .csv or .csv.gz file, or one of {names}"))
     }
 }
 
@@ -41,17 +44,22 @@ impl fmt::Display for TargetSource {
 }
 
 impl TargetSource {
-    /// The law.
-    pub(crate) fn law(&self) -> Result<Box<dyn Target>, Error> {
-        match self {
-            Self::Named(name) => Ok(name.target()),
-            Self::Points(path) => Ok(Box::new(read_law(path)?)),
+    /// The law, in the units of a network that was trained on points standardised by this map.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or the map is of points of another dimension.
+    pub(crate) fn law(&self, map: Option<&Standardisation>) -> Result<TargetLaw, Error> {
+        let law = match self {
+            Self::Named(name) => TargetLaw::known(name.target()),
+            Self::Points(path) => {
+                let standardise = StandardisationRule::None;
+                let spec = PointsSpec { standardise, ..PointsSpec::new(path.clone()) };
+                TargetLaw::new(&TargetSpec::Points(spec), 0).map_err(|found| *found.error)?
+            }
+        };
+        match map {
+            Some(map) => law.standardised(map),
+            None => Ok(law),
         }
     }
-}
-
-/// The law of the points in a file.
-pub(crate) fn read_law(path: &Path) -> Result<Empirical, Error> {
-    Empirical::new(table::read_points(path)?)
-        .map_err(|error| Error::Content { path: path.to_owned(), reason: error.to_string() })
 }

@@ -6,6 +6,7 @@ use fokker_score_net::{Adam, ScoreNetwork};
 use fokker_sde_core::{Streams, Target};
 use serde::{Deserialize, Serialize};
 
+use crate::config::MOST_BOX_DIMENSIONS;
 use crate::training_state::TrainingState;
 use crate::{CellId, Error, Event, Experiment, Progress, RunFolder};
 
@@ -18,7 +19,8 @@ pub(crate) struct MetricsLine {
     pub(crate) step: usize,
     pub(crate) loss: f64,
     pub(crate) dsm: f64,
-    pub(crate) residual: f64,
+    /// `None` where no box says anything.
+    pub(crate) residual: Option<f64>,
     pub(crate) lr: f64,
     /// Seconds of training so far.
     pub(crate) seconds: f64,
@@ -37,7 +39,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// networks that differ in `w_R` differ in nothing else.
 pub(crate) fn train(
     experiment: &Experiment,
-    cell: CellId,
+    cell: &CellId,
     target: &dyn Target,
     folder: &mut RunFolder,
     progress: &dyn Progress,
@@ -83,7 +85,7 @@ pub(crate) fn train(
         let (losses, gradient) = objective.gradient(&network, streams, step as u64)?;
         let logged = step % LOG_EVERY == 0 || step + 1 == steps;
         let residual = match losses.residual {
-            None if logged => {
+            None if logged && target.dim() <= MOST_BOX_DIMENSIONS => {
                 Some(objective.mean_squared_residual(&network, streams, step as u64)?)
             }
             known => known.or(last_residual),
@@ -91,9 +93,9 @@ pub(crate) fn train(
         last_residual = residual;
         adam.update(&mut network, &gradient, stage.learning_rate)?;
         let done = step + 1;
-        if let (true, Some(residual)) = (logged, residual) {
+        if logged {
             folder.append_metrics(&MetricsLine {
-                cell,
+                cell: cell.clone(),
                 step: done,
                 loss: losses.total,
                 dsm: losses.denoising,

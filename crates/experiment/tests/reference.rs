@@ -84,7 +84,7 @@ fn golden(values: &serde_json::Value, name: &str) -> Array2<f64> {
 /// `φ`, `∇φ`, `∂_t φ`, `Δφ` and `ε` at the golden points, relative to the largest of each.
 fn compare_golden<E: Element>(reference: &Path, tolerance: f64) {
     for model in models() {
-        let Checkpoint { network, diffusion } = network::<E>(reference, &model);
+        let Checkpoint { network, diffusion, .. } = network::<E>(reference, &model);
         let path = reference.join("golden").join(format!("{model}.json"));
         let values = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let inputs = golden(&values, "inputs");
@@ -129,7 +129,7 @@ fn mean_squared_residuals_are_those_of_the_table() {
     // Of 400 000 points each, which leaves a standard error of up to 2 %, and some of two digits only.
     let table = [12.4, 0.00975, 0.00357, 0.00120, 51.5, 0.0175, 0.0037, 0.00095];
     for (model, expected) in models().zip(table) {
-        let Checkpoint { network, diffusion } = network::<f32>(&reference, &model);
+        let Checkpoint { network, diffusion, .. } = network::<f32>(&reference, &model);
         let mut rng = Streams::new(0).rng(Purpose::Evaluation, 0, 0);
         let (t, x) =
             CollocationBox::default().draw::<f32>(1_000_000, 2, diffusion.horizon(), &mut rng);
@@ -172,7 +172,7 @@ fn distances_between_the_published_histograms_are_those_of_the_table() {
 /// the two samplers, were the seed not fixed.
 fn compare_samples(reference: &Path, model: &str, n: usize, draws: u64) {
     let published = 3_000_000;
-    let Checkpoint { network, diffusion } = network::<f32>(reference, model);
+    let Checkpoint { network, diffusion, .. } = network::<f32>(reference, model);
     let grid = GridRule::PAPER.grid(diffusion.horizon()).unwrap();
     for (way, process) in [("ode", ReverseProcess::ODE), ("sde", ReverseProcess::SDE)] {
         let solver = EulerMaruyama { process, noise_free_last_step: true };

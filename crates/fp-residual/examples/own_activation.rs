@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     // Whoever reads the checkpoint registers the activation first.
-    let bytes = Checkpoint { network, diffusion }.to_bytes()?;
+    let bytes = Checkpoint { network, diffusion, standardisation: None }.to_bytes()?;
     assert_eq!(Checkpoint::<f32>::from_bytes(&bytes)?.network.architecture(), Some(&architecture));
     Ok(())
 }

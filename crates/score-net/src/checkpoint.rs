@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use fokker_sde_core::Diffusion;
+use fokker_sde_core::{Diffusion, Standardisation};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
@@ -10,14 +10,16 @@ use crate::{Architecture, Element, Layer, NetworkError, ScoreNetwork};
 ///
 /// The file format is safetensors with the tensors `layers.K.weight` `[out, in]` and
 /// `layers.K.bias` `[out]`, K from 0, little-endian `F32` or `F64`, and one metadata entry `fokker`: a
-/// JSON object with the fields `format` (1), `network` and `diffusion`. A file alone is enough to
-/// rebuild the network, and equal networks give equal bytes.
+/// JSON object with the fields `format` (1), `network` and `diffusion`, and where there is one
+/// `standardisation`. A file alone is enough to rebuild the network, and equal networks give equal bytes.
 #[derive(Debug, Clone)]
 pub struct Checkpoint<E: Element> {
     /// The network.
     pub network: ScoreNetwork<E>,
     /// The forward process that it was trained for.
     pub diffusion: Diffusion,
+    /// The map from the user's units to those of the network's points, where the two differ.
+    pub standardisation: Option<Standardisation>,
 }
 
 /// Why bytes are not a checkpoint.
@@ -80,6 +82,16 @@ pub enum CheckpointError {
     /// The network is of the caller's own layers.
     #[error("a network of your own layers has no description that a file could hold")]
     OwnLayers,
+    /// The standardisation is of points of another dimension.
+    #[error(
+        "the network is of points in {network} dimensions, its standardisation in {standardisation}"
+    )]
+    Standardisation {
+        /// The dimension of the network's points.
+        network: usize,
+        /// That of the standardisation.
+        standardisation: usize,
+    },
     /// The description is of no possible network.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -94,6 +106,21 @@ struct Description {
     format: u32,
     network: Architecture,
     diffusion: Diffusion,
+    /// Left out where there is none, as in all files of versions that knew of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    standardisation: Option<Standardisation>,
+}
+
+impl Description {
+    /// Refuses a standardisation of points of another dimension.
+    fn check(&self) -> Result<(), CheckpointError> {
+        match self.standardisation.as_ref().map(Standardisation::dim) {
+            Some(standardisation) if standardisation != self.network.dim => {
+                Err(CheckpointError::Standardisation { network: self.network.dim, standardisation })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Name and shape of every tensor, in the order of [`ScoreNetwork::parameters`].
@@ -140,7 +167,9 @@ impl<E: Element> Checkpoint<E> {
             format: FORMAT,
             network: architecture.clone(),
             diffusion: self.diffusion.clone(),
+            standardisation: self.standardisation.clone(),
         };
+        description.check()?;
         // One entry, because the order of several would differ from run to run.
         let metadata = [(METADATA_KEY.to_owned(), serde_json::to_string(&description)?)].into();
         Ok(safetensors::serialize(views, Some(metadata))?)
@@ -161,6 +190,7 @@ impl<E: Element> Checkpoint<E> {
         if description.format != FORMAT {
             return Err(CheckpointError::Format(description.format));
         }
+        description.check()?;
         let file = SafeTensors::deserialize(bytes)?;
         let expected = tensors(&description.network)?;
         check_names(&file, |name| expected.iter().any(|(known, _)| known == name))?;
@@ -170,7 +200,8 @@ impl<E: Element> Checkpoint<E> {
         }
         let sde = Arc::new(description.diffusion.clone());
         let network = ScoreNetwork::from_parameters(&description.network, sde, &parameters)?;
-        Ok(Self { network, diffusion: description.diffusion })
+        let Description { diffusion, standardisation, .. } = description;
+        Ok(Self { network, diffusion, standardisation })
     }
 }
 

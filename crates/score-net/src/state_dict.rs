@@ -95,6 +95,6 @@ impl StateDict {
         let architecture = Architecture::potential(columns.len() - 1, hidden, self.activation);
         let sde = Arc::new(self.diffusion.clone());
         let network = ScoreNetwork::from_parameters(&architecture, sde, &parameters)?;
-        Ok(Checkpoint { network, diffusion: self.diffusion.clone() })
+        Ok(Checkpoint { network, diffusion: self.diffusion.clone(), standardisation: None })
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use fokker_score_net::{Activation, Architecture, Checkpoint, ScoreNetwork, Softplus};
-use fokker_sde_core::{Diffusion, OrnsteinUhlenbeck, Streams};
+use fokker_sde_core::{Diffusion, OrnsteinUhlenbeck, Standardisation, Streams};
 use safetensors::tensor::{Dtype, TensorView};
 
 fn shape() -> Architecture {
@@ -19,6 +19,7 @@ fn checkpoint() -> Checkpoint<f32> {
         network: ScoreNetwork::new(&shape(), Arc::new(OrnsteinUhlenbeck::PAPER), Streams::new(1))
             .unwrap(),
         diffusion: Diffusion::OrnsteinUhlenbeck(OrnsteinUhlenbeck::new(7.5).unwrap()),
+        standardisation: None,
     }
 }
 
@@ -35,6 +36,22 @@ fn a_file_alone_rebuilds_the_network() {
     let wide = Checkpoint::<f64>::from_bytes(&bytes).unwrap();
     let again = Checkpoint::<f32>::from_bytes(&wide.to_bytes().unwrap()).unwrap();
     assert_eq!(again.network.parameters(), written.network.parameters());
+}
+
+#[test]
+fn the_units_of_the_user_are_kept() {
+    let map = Standardisation::new(vec![1.0, 2.0, 0.1], vec![0.5, 1e3, 1e-7]).unwrap();
+    let standardised = Checkpoint { standardisation: Some(map.clone()), ..checkpoint() };
+    let bytes = standardised.to_bytes().unwrap();
+    assert_eq!(Checkpoint::<f32>::from_bytes(&bytes).unwrap().standardisation, Some(map));
+    // A file without one says nothing of it, as files did before there were any.
+    let plain = checkpoint().to_bytes().unwrap();
+    assert!(!String::from_utf8_lossy(&plain).contains("standardisation"));
+    assert_eq!(Checkpoint::<f32>::from_bytes(&plain).unwrap().standardisation, None);
+    let map = Standardisation::new(vec![0.0; 2], vec![1.0; 2]).unwrap();
+    let misfit = Checkpoint { standardisation: Some(map), ..checkpoint() };
+    let expected = "the network is of points in 3 dimensions, its standardisation in 2";
+    assert_eq!(misfit.to_bytes().unwrap_err().to_string(), expected);
 }
 
 /// The tensors of the checkpoint, changed by `edit`, with its description.
@@ -85,6 +102,10 @@ fn what_is_broken_is_named() {
     assert_eq!(message, "tensor `layers.2.weight` holds NaN at index 2");
     let message = edited(|_, description| *description = description.replace("7.5", "-1.0"));
     assert!(message.contains("horizon T of a diffusion must be between"), "{message}");
+    let message = edited(|_, text| {
+        *text = text.replacen('}', "},\"standardisation\":{\"mean\":[0.0],\"scale\":[-1.0]}", 1);
+    });
+    assert!(message.starts_with("metadata entry `fokker`: "), "{message}");
     let message = edited(|_, text| *text = text.replace("\"format\":1", "\"format\":9"));
     assert_eq!(message, "checkpoint format 9 is not known (this version knows format 1)");
     let message = edited(|_, description| *description = "{".into());
@@ -117,6 +138,7 @@ fn a_network_that_diverged_is_not_written() {
         )
         .unwrap(),
         diffusion: Diffusion::default(),
+        standardisation: None,
     };
     let message = broken.to_bytes().unwrap_err().to_string();
     assert_eq!(message, "tensor `layers.1.weight` holds inf at index 0");

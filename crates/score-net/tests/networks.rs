@@ -374,7 +374,8 @@ fn layers_of_ones_own_are_differentiated_like_the_others() {
                 network.add_loss(t.view(), x.view(), all, loss, gradient).unwrap()
             });
         }
-        let checkpoint = Checkpoint { network, diffusion: Diffusion::default() };
+        let checkpoint =
+            Checkpoint { network, diffusion: Diffusion::default(), standardisation: None };
         assert!(checkpoint.to_bytes().unwrap_err().to_string().contains("your own layers"));
     }
     let head = Head::potential(2);
@@ -392,7 +393,9 @@ fn checkpoints_hold_every_network() {
         let diffusion = Diffusion::default();
         let sde = Arc::new(diffusion.clone());
         let network = ScoreNetwork::<f32>::new(&architecture, sde, Streams::new(8)).unwrap();
-        let bytes = Checkpoint { network: network.clone(), diffusion }.to_bytes().unwrap();
+        let bytes = Checkpoint { network: network.clone(), diffusion, standardisation: None }
+            .to_bytes()
+            .unwrap();
         let read = Checkpoint::<f32>::from_bytes(&bytes).unwrap().network;
         assert_eq!(read.architecture(), network.architecture());
         assert_eq!(read.parameters(), network.parameters());

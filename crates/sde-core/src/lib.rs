@@ -44,7 +44,8 @@ pub use score::{BatchError, Jet, Potential, Score, ScoreJet, SmoothScore};
 pub use sde::{Marginal, Prior, Sde, SdeError};
 pub use stream::{Purpose, StreamRng, Streams};
 pub use target::{
-    Checkerboard, Empirical, EmpiricalError, Pinwheel, PolygonError, Polygons, Rings, Spirals,
-    StudentT, SwissRoll, Target, TargetError, TargetName, TwoMoons, sample_target,
+    Checkerboard, Dequantised, Empirical, EmpiricalError, Pinwheel, PolygonError, Polygons, Rings,
+    Spirals, Standardisation, StandardisationError, StandardisationRule, Standardised, StudentT,
+    SwissRoll, Target, TargetError, TargetName, TwoMoons, sample_target,
 };
 pub use time_grid::{GridRule, TimeGrid, TimeGridError};

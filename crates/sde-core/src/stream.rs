@@ -32,6 +32,8 @@ pub enum Purpose {
     Bootstrap = 8,
     /// Directions that points are projected on.
     Projection = 9,
+    /// Which points of a data set are held out.
+    Split = 10,
 }
 
 /// All the random numbers that one master seed stands for: a stream for each

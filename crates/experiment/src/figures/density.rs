@@ -36,6 +36,8 @@ pub struct DensityFigure {
     pub title: String,
     /// The half-width L of the square.
     pub extent: f64,
+    /// The names of the axes of each panel, horizontal and vertical.
+    pub axes: [String; 2],
     /// Headings, set once above the first row.
     pub columns: Vec<String>,
     /// The rows, from top to bottom.
@@ -139,8 +141,8 @@ impl DensityFigure {
             .y_labels(TICKS)
             .x_label_formatter(&label)
             .y_label_formatter(&label)
-            .x_desc("x")
-            .y_desc("y")
+            .x_desc(&self.axes[0])
+            .y_desc(&self.axes[1])
             .draw()
             .map_err(failed)?;
         page::frame(&area, &square)?;

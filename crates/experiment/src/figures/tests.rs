@@ -4,8 +4,9 @@ use ndarray::Array2;
 use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
 
 use super::{
-    DensityFigure, DensityPanel, DensityRow, FigureError, ScatterFigure, ScatterPoint,
-    ScatterSeries, TrainingCurves, TrainingPoint, TrainingSeries,
+    DensityFigure, DensityPanel, DensityRow, FigureError, HistogramFigure, HistogramPanel,
+    ImageFigure, ImageRow, ScatterFigure, ScatterPoint, ScatterSeries, TrainingCurves,
+    TrainingPoint, TrainingSeries,
 };
 
 const CELLS: usize = 16;
@@ -26,6 +27,7 @@ fn densities() -> DensityFigure {
     DensityFigure {
         title: "Densities & more".into(),
         extent: 3.5,
+        axes: ["x", "y"].map(String::from),
         columns: ["SDE", "ODE", "truth"].map(String::from).into(),
         rows: vec![row("w = 0", 0.0), row("w = 1", 3.0)],
     }
@@ -62,6 +64,39 @@ fn scatter() -> ScatterFigure {
                 points: vec![point(0.1, 0.0), point(5.0, 1.0), point(7.0, 4.0)],
             },
         ],
+    }
+}
+
+/// Two panels of two curves.
+fn histograms() -> HistogramFigure {
+    let panel = |label: &str, shift: f64| HistogramPanel {
+        label: label.into(),
+        caption: "W2² < 0.1".into(),
+        densities: [0.0, 1.0]
+            .map(|more| {
+                (0..20)
+                    .map(|k| (-0.1 * (f64::from(k) - 9.0 - shift - more).powi(2)).exp())
+                    .collect()
+            })
+            .into(),
+    };
+    HistogramFigure {
+        axis: "x".into(),
+        range: [-3.0, 5.0],
+        curves: ["SDE", "truth"].map(String::from).into(),
+        panels: vec![panel("w = 0", 0.0), panel("w = 1", 2.0)],
+    }
+}
+
+/// One row of two sheets of three images of 4 × 2 pixels, two of them side by side.
+fn images() -> ImageFigure {
+    let image = |k: f64| Array2::from_shape_fn((4, 2), |(y, x)| k + y as f64 + x as f64);
+    let sheet = vec![image(0.0), image(-100.0), image(100.0)];
+    ImageFigure {
+        range: [0.0, 5.0],
+        across: 2,
+        columns: ["SDE", "truth"].map(String::from).into(),
+        rows: vec![ImageRow { label: "w = 0".into(), sheets: vec![sheet.clone(), sheet] }],
     }
 }
 
@@ -104,6 +139,8 @@ fn drawing_twice_gives_the_same_bytes() {
     assert_eq!(curves().draw_png().unwrap(), curves().draw_png().unwrap());
     assert_eq!(curves().draw_svg().unwrap(), curves().draw_svg().unwrap());
     assert_eq!(scatter().draw_png().unwrap(), scatter().draw_png().unwrap());
+    assert_eq!(histograms().draw_png().unwrap(), histograms().draw_png().unwrap());
+    assert_eq!(images().draw_png().unwrap(), images().draw_png().unwrap());
 }
 
 #[test]
@@ -112,6 +149,8 @@ fn both_formats_have_the_same_layout() {
         (densities().draw_png().unwrap(), densities().draw_svg().unwrap()),
         (curves().draw_png().unwrap(), curves().draw_svg().unwrap()),
         (scatter().draw_png().unwrap(), scatter().draw_svg().unwrap()),
+        (histograms().draw_png().unwrap(), histograms().draw_svg().unwrap()),
+        (images().draw_png().unwrap(), images().draw_svg().unwrap()),
     ] {
         let (width, height, _) = decode(&png);
         assert!(svg.contains(&format!(r#"viewBox="0 0 {width} {height}""#)));
@@ -148,7 +187,13 @@ fn a_density_is_drawn_upright_and_to_scale() {
 
 #[test]
 fn nothing_touches_the_edge() {
-    let figures = [densities().draw_png(), curves().draw_png(), scatter().draw_png()];
+    let figures = [
+        densities().draw_png(),
+        curves().draw_png(),
+        scatter().draw_png(),
+        histograms().draw_png(),
+        images().draw_png(),
+    ];
     for png in figures.map(Result::unwrap) {
         let (width, height, pixels) = decode(&png);
         let margin = 16;
@@ -186,6 +231,57 @@ fn svg_is_well_formed_and_keeps_its_text() {
     }
     assert!(!document.contains("p0.1<"), "a point without a place has a label");
     assert_eq!(document.matches("<circle").count(), 5 + 2, "points, and those of the legend");
+}
+
+#[test]
+fn images_are_upright_and_as_dark_as_their_values() {
+    let document = images().draw_svg().unwrap();
+    assert_well_formed(&document);
+    let (width, _, pixels) = decode(&images().draw_png().unwrap());
+    let image = &document[document.find("<image").unwrap()..];
+    let numbers: Vec<usize> =
+        image.split('"').skip(1).step_by(2).take(4).map(|text| text.parse().unwrap()).collect();
+    let [left, top, across, down] = numbers[..] else { panic!("{numbers:?}") };
+    // Two images of two columns and a space between; four rows, a space and four rows.
+    let at = |row: usize, column: usize| {
+        let x = left + (2 * column + 1) * across / (2 * 5);
+        pixels[(top + (2 * row + 1) * down / (2 * 9)) * width + x]
+    };
+    for (row, column, grey) in
+        [(0, 0, 0), (0, 1, 51), (3, 0, 153), (0, 2, 255), (0, 3, 0), (5, 0, 255)]
+    {
+        assert_eq!(at(row, column), [grey; 3], "row {row}, column {column}");
+    }
+    // Where there is no fourth image is white.
+    assert_eq!(at(6, 4), [255; 3]);
+}
+
+#[test]
+fn histograms_and_images_that_are_none_are_refused() {
+    let mut figure = histograms();
+    figure.panels[1].densities.pop();
+    assert!(matches!(figure.draw_svg(), Err(FigureError::Ragged { expected: 2, found: 1, .. })));
+    let mut figure = histograms();
+    figure.panels[0].densities[1][3] = f64::NAN;
+    assert!(matches!(figure.draw_svg(), Err(FigureError::Cell { x: 3, .. })));
+    let mut figure = histograms();
+    figure.panels.iter_mut().flat_map(|panel| &mut panel.densities).for_each(|d| d.fill(0.0));
+    assert!(matches!(figure.draw_svg(), Err(FigureError::NoMass { .. })));
+    let figure = HistogramFigure { range: [1.0, 1.0], ..histograms() };
+    assert!(matches!(figure.draw_svg(), Err(FigureError::Extent { .. })));
+    let figure = HistogramFigure { panels: Vec::new(), ..histograms() };
+    assert!(matches!(figure.draw_svg(), Err(FigureError::Empty { .. })));
+
+    let mut figure = images();
+    figure.rows[0].sheets[1][0] = Array2::zeros((2, 4));
+    assert!(matches!(figure.draw_svg(), Err(FigureError::ImageSize { found: (2, 4), .. })));
+    let figure = ImageFigure { range: [2.0, 2.0], ..images() };
+    assert!(matches!(figure.draw_svg(), Err(FigureError::Extent { .. })));
+    let figure = ImageFigure { across: 0, ..images() };
+    assert!(matches!(figure.draw_svg(), Err(FigureError::Empty { .. })));
+    let mut figure = images();
+    figure.rows[0].sheets.pop();
+    assert!(matches!(figure.draw_svg(), Err(FigureError::Ragged { .. })));
 }
 
 #[test]

@@ -7,8 +7,10 @@ mod polygon_error;
 mod polygons;
 mod rings;
 mod spirals;
+mod standardisation;
 mod student_t;
 mod swiss_roll;
+mod transformed;
 mod triangles;
 mod two_moons;
 
@@ -24,8 +26,10 @@ pub use polygon_error::PolygonError;
 pub use polygons::Polygons;
 pub use rings::Rings;
 pub use spirals::Spirals;
+pub use standardisation::{Standardisation, StandardisationError, StandardisationRule};
 pub use student_t::StudentT;
 pub use swiss_roll::SwissRoll;
+pub use transformed::{Dequantised, Standardised};
 pub use two_moons::TwoMoons;
 
 use crate::{GaussianMixture, Purpose, Real, StreamRng, Streams};
