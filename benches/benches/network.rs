@@ -6,7 +6,7 @@
 use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
 };
-use fokker_fp_residual::{CollocationBox, Objective, TimeLaw};
+use fokker_fp_residual::{Conditions, Denoising, Objective, Residual};
 use fokker_score_net::{Adam, Architecture, Backend, InstructionSet, ScoreNetwork};
 use fokker_sde_core::{
     GaussianMixture, Jet, OrnsteinUhlenbeck, Potential, Score, Streams, Target, TargetName,
@@ -113,11 +113,11 @@ fn train_step(c: &mut Criterion) {
             let objective = Objective {
                 target: target.as_ref(),
                 sde: &OrnsteinUhlenbeck::PAPER,
-                denoising_points: case.points,
-                residual_points: case.points / 4,
+                denoising: Denoising { points: case.points, ..Denoising::default() },
+                residual: Residual { points: case.points / 4, ..Residual::default() },
                 residual_weight: weight,
-                times: TimeLaw::default(),
-                collocation: CollocationBox::default(),
+                conditions: Conditions::default(),
+                importance: None,
             };
             let (mut network, mut adam, mut step) = (case.network(), Adam::default(), 0);
             group.bench_function(id, |b| {

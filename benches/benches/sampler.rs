@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use fokker_fp_residual::{CollocationBox, DenoisingBatch, TimeLaw};
+use fokker_fp_residual::{Collocation, DenoisingBatch, TimeLaw};
 use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
 use fokker_score_net::ScoreNetwork;
 use fokker_sde_core::{GridRule, OrnsteinUhlenbeck, Purpose, Streams, TargetName, sample_target};
@@ -54,7 +54,7 @@ fn rng(c: &mut Criterion) {
     });
     group.bench_function("collocation", |b| {
         let mut rng = streams.rng(Purpose::Collocation, 0, 0);
-        b.iter(|| CollocationBox::default().draw::<f32>(points, 2, 10.0, &mut rng));
+        b.iter(|| Collocation::default().draw_inside::<f32>(points, 2, [1e-5, 10.0], &mut rng));
     });
 }
 

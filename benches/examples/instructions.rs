@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use fokker_fp_residual::{CollocationBox, DenoisingBatch, Objective, TimeLaw};
+use fokker_fp_residual::{Conditions, Denoising, DenoisingBatch, Objective, Residual, TimeLaw};
 use fokker_metrics::{Grid, Histogram, squared_w2};
 use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
 use fokker_score_net::{Adam, Gradient, InstructionSet, ScoreNetwork};
@@ -70,11 +70,11 @@ fn gradient(residual_weight: f64, times: usize) -> Outcome {
     let objective = Objective {
         target: target.as_ref(),
         sde: &SDE,
-        denoising_points: 512,
-        residual_points: 128,
+        denoising: Denoising { points: 512, ..Denoising::default() },
+        residual: Residual { points: 128, ..Residual::default() },
         residual_weight,
-        times: TimeLaw::default(),
-        collocation: CollocationBox::default(),
+        conditions: Conditions::default(),
+        importance: None,
     };
     for _ in 0..times {
         objective.gradient(&network, Streams::new(0), 0)?;

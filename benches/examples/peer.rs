@@ -11,7 +11,7 @@ use std::error::Error;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use fokker_fp_residual::{CollocationBox, Objective, TimeLaw};
+use fokker_fp_residual::{Conditions, Denoising, Objective, Residual};
 use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
 use fokker_score_net::{Adam, ScoreNetwork};
 use fokker_sde_core::{GridRule, Jet, OrnsteinUhlenbeck, Potential, Sde, Streams, TargetName};
@@ -77,11 +77,11 @@ fn train(weight: f64, seconds: Duration) -> Result<Vec<f64>, Box<dyn Error + Sen
     let objective = Objective {
         target: target.as_ref(),
         sde: &OrnsteinUhlenbeck::PAPER,
-        denoising_points: DENOISING_POINTS,
-        residual_points: RESIDUAL_POINTS,
+        denoising: Denoising { points: DENOISING_POINTS, ..Denoising::default() },
+        residual: Residual { points: RESIDUAL_POINTS, ..Residual::default() },
         residual_weight: weight,
-        times: TimeLaw::default(),
-        collocation: CollocationBox::default(),
+        conditions: Conditions::default(),
+        importance: None,
     };
     let mut network = ScoreNetwork::<f32>::paper(Streams::new(0))?;
     let mut adam = Adam::default();

@@ -125,3 +125,19 @@ pub(crate) fn weights<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<
         None => Ok(list.into_iter().map(|w| w + 0.0).collect()),
     }
 }
+
+pub(crate) fn fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    check(deserializer, "must be between 0 and 1", |x: &f64| (0.0..=1.0).contains(x))
+}
+
+pub(crate) fn optional_positive<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<f64>, D::Error> {
+    let rule = "must be between 1e-9 and 1e9";
+    check(deserializer, rule, |x: &Option<f64>| x.is_none_or(|x| (1e-9..=1e9).contains(&x)))
+}
+
+pub(crate) fn decay<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    let rule = "must be at least 0 and below 1";
+    check(deserializer, rule, |x: &Option<f64>| x.is_none_or(|x| (0.0..1.0).contains(&x)))
+}

@@ -1,10 +1,13 @@
 use std::path::Path;
 
-use fokker_fp_residual::{CollocationBox, TimeLaw};
+use fokker_fp_residual::{
+    Collocation, Combination, Conditions, Denoising, DenoisingWeight, LaplacianRule, Objective,
+    Residual, ResidualForm, ResidualWeight, TimeImportance, TimeLaw,
+};
 use fokker_score_net::{
     Activation, Architecture, Backend, FourierFeatures, Output, Prediction, TimeInput,
 };
-use fokker_sde_core::{Diffusion, GridRule, Sde};
+use fokker_sde_core::{Diffusion, GridRule, Sde, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::ron_file::{self, ConfigError};
@@ -13,10 +16,6 @@ use crate::{CellId, Error, Protocol, TargetSpec, checked};
 
 /// The experiment that `fokker init` prints: `experiments/quick.ron`, comments and all.
 pub const EXAMPLE: &str = include_str!("../../../experiments/quick.ron");
-
-/// The most dimensions in which a residual is trained on a box: in seven, a ball that touches the sides
-/// of its box fills 4 % of it.
-pub(crate) const MOST_BOX_DIMENSIONS: usize = 6;
 
 /// Everything that determines a run, bit for bit, together with the files of points that it names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,8 +98,32 @@ pub struct Training {
     pub residual_points: usize,
     /// The law of the times of `L_DSM`.
     pub times: TimeLaw,
-    /// The box of the points of `mean ε²`.
-    pub collocation: CollocationBox,
+    /// The weight of a time in `L_DSM`; 1 if not given.
+    #[serde(default)]
+    pub denoising_weight: DenoisingWeight,
+    /// Whether times where `L_DSM` is large are looked at more often, see [`TimeImportance`]; not if not given.
+    #[serde(default)]
+    pub importance: bool,
+    /// Where the residual is taken.
+    pub collocation: Collocation,
+    /// What of the residual is squared; `ε` itself if not given.
+    #[serde(default)]
+    pub residual_form: ResidualForm,
+    /// The weight of a time in the residual's term; 1 if not given.
+    #[serde(default)]
+    pub residual_time_weight: ResidualWeight,
+    /// How the Laplacian in the residual is found; exactly if not given.
+    #[serde(default)]
+    pub laplacian: LaplacianRule,
+    /// Initial, boundary and terminal conditions; none if not given.
+    #[serde(default)]
+    pub conditions: Conditions,
+    /// The norm to which gradients are clipped; not if not given.
+    #[serde(default, deserialize_with = "checked::optional_positive")]
+    pub gradient_clip: Option<f64>,
+    /// The decay of a moving average of the parameters, which is then the trained network; none if not given.
+    #[serde(default, deserialize_with = "checked::decay")]
+    pub average: Option<f64>,
     /// The stages, one after the other; Adam starts anew in each.
     #[serde(deserialize_with = "checked::list")]
     pub stages: Vec<Stage>,
@@ -118,6 +141,37 @@ impl Training {
             into -= stage.steps;
         }
         (0, step)
+    }
+
+    /// The term of the residual.
+    pub(crate) fn residual(&self) -> Residual {
+        Residual {
+            points: self.residual_points,
+            form: self.residual_form,
+            weight: self.residual_time_weight,
+            laplacian: self.laplacian,
+            collocation: self.collocation,
+        }
+    }
+
+    /// The objective with a weight of the residual.
+    pub(crate) fn objective<'a>(
+        &self,
+        target: &'a dyn Target,
+        sde: &'a dyn Sde,
+        residual_weight: f64,
+        importance: Option<&'a TimeImportance>,
+    ) -> Objective<'a> {
+        let (points, times) = (self.denoising_points, self.times);
+        Objective {
+            target,
+            sde,
+            denoising: Denoising { points, times, weight: self.denoising_weight },
+            residual: self.residual(),
+            residual_weight,
+            conditions: self.conditions,
+            importance,
+        }
     }
 
     /// The stage that a step, from 0, belongs to.
@@ -144,6 +198,43 @@ pub struct Stage {
     /// The factor of `w_R` in this stage, 1 if not given; with 0 the stage trains on `L_DSM` alone.
     #[serde(default = "one", deserialize_with = "checked::weight")]
     pub residual_factor: f64,
+    /// Steps over which the learning rate rises linearly from 0; none if not given.
+    #[serde(default)]
+    pub warm_up: usize,
+    /// How the learning rate goes on after that; constant if not given.
+    #[serde(default)]
+    pub schedule: Schedule,
+}
+
+/// How a learning rate changes over a stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub enum Schedule {
+    /// Not at all.
+    #[default]
+    Constant,
+    /// It falls from `η` to `η` times `to` along half a cosine (Loshchilov and Hutter, *SGDR*, ICLR 2017).
+    Cosine {
+        /// What is left at the end, as a share; 0 to 1.
+        #[serde(deserialize_with = "checked::fraction")]
+        to: f64,
+    },
+}
+
+impl Stage {
+    /// The learning rate at a step of the stage, from 0.
+    pub(crate) fn rate_at(&self, step: usize) -> f64 {
+        if step < self.warm_up {
+            return self.learning_rate * (step + 1) as f64 / (self.warm_up + 1) as f64;
+        }
+        match self.schedule {
+            Schedule::Constant => self.learning_rate,
+            Schedule::Cosine { to } => {
+                let length = self.steps.saturating_sub(self.warm_up).max(1) as f64;
+                let angle = std::f64::consts::PI * (step - self.warm_up) as f64 / length;
+                self.learning_rate * (to + (1.0 - to) * 0.5 * (1.0 + angle.cos()))
+            }
+        }
+    }
 }
 
 fn one() -> f64 {
@@ -217,22 +308,38 @@ impl Experiment {
                 points.path = std::path::absolute(&points.path)
                     .map_err(|source| Error::Read { path: points.path.clone(), source })?;
             }
-            experiment.check_box(index, law.training.dim()).map_err(|error| {
-                let field = ["training", "residual_weights"];
-                ConfigError::in_field(path, text.clone(), &field, error.to_string())
+            experiment.check_target(law.training.as_ref()).map_err(|(field, error)| {
+                let label = experiment.targets[index].label();
+                let reason = format!("does not fit `{label}`: {error}");
+                ConfigError::in_field(path, text.clone(), &["training", field], reason)
             })?;
         }
         Ok(experiment)
     }
 
-    /// Refuses to train the residual on a box in the dimension of the target `index` if it is too high.
-    pub(crate) fn check_box(&self, index: usize, dim: usize) -> Result<(), Error> {
-        let weighed = self.training.residual_weights.iter().any(|w_r| *w_r > 0.0);
-        if weighed && dim > MOST_BOX_DIMENSIONS {
-            let label = self.targets[index].label().to_owned();
-            return Err(Error::CollocationBox { label, dim });
-        }
-        Ok(())
+    /// Refuses to train on what makes no sense for a target, and names the field of `training`.
+    pub(crate) fn check_target(
+        &self,
+        target: &dyn Target,
+    ) -> Result<(), (&'static str, Combination)> {
+        let largest = self.training.residual_weights.iter().copied().fold(0.0, f64::max);
+        let objective = self.training.objective(target, &self.diffusion, largest, None);
+        objective.check(self.network.output).map_err(|combination| {
+            let field = match combination {
+                Combination::VectorForm | Combination::VectorDimensions => "residual_form",
+                Combination::Probes => "laplacian",
+                Combination::Box if self.training.conditions.boundary == 0.0 => "collocation",
+                Combination::NoShares => "collocation",
+                Combination::Groups => "residual_points",
+                _ => "conditions",
+            };
+            let given = self.training.residual_form != ResidualForm::default();
+            // A form that is not given has no place in the file.
+            (
+                if field == "residual_form" && !given { "residual_weights" } else { field },
+                combination,
+            )
+        })
     }
 
     /// Reads an experiment from the text of the file `path`. The files of points that it names are not

@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use fokker_fp_residual::ObjectiveError;
+use fokker_fp_residual::{Combination, ObjectiveError};
 use fokker_metrics::{
     HistogramError, LineError, PairwiseError, SinkhornError, SlicedError, TransportError,
     UncertaintyError,
@@ -10,7 +10,6 @@ use fokker_samplers::SamplingError;
 use fokker_score_net::{CheckpointError, NetworkError};
 use fokker_sde_core::{BatchError, TimeGridError};
 
-use crate::config::MOST_BOX_DIMENSIONS;
 use crate::figures::FigureError;
 use crate::{ConfigError, Method};
 
@@ -91,16 +90,13 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The residual is to be trained on a box in too many dimensions.
-    #[error(
-        "target `{label}` has {dim} dimensions, and a box says nothing about a law in more than \
-         {MOST_BOX_DIMENSIONS}: `residual_weights` must be [0.0]"
-    )]
-    CollocationBox {
+    /// The objective makes no sense for a target.
+    #[error("target `{label}`: {source}")]
+    Combination {
         /// The label of the target.
         label: String,
-        /// Its dimension.
-        dim: usize,
+        /// What does not fit together.
+        source: Combination,
     },
     /// The file of a target is not what it was when the run was started.
     #[error(
@@ -204,7 +200,7 @@ impl Error {
                 | Self::Sliced(_)
                 | Self::Pairwise(_)
                 | Self::Target { .. }
-                | Self::CollocationBox { .. }
+                | Self::Combination { .. }
                 | Self::DataChanged { .. }
                 | Self::Uncertainty(_)
                 | Self::Read { .. }

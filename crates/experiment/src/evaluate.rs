@@ -40,12 +40,8 @@ pub(crate) fn evaluate(
     let (sde, ode) = (sampled(Method::Sde)?, sampled(Method::Ode)?);
     let sample_seconds = clock.elapsed().as_secs_f64();
     progress.on(Event::Measuring { name });
-    let meter = ResidualMeter {
-        potential: network,
-        sde: diffusion,
-        target: Some(truth.target.as_ref()),
-        protocol,
-    };
+    let meter =
+        ResidualMeter { network, sde: diffusion, target: Some(truth.target.as_ref()), protocol };
     let dsm = meter.denoising_loss(truth.target.as_ref())?;
     let cell = Cell {
         model: String::new(),

@@ -14,7 +14,7 @@ pub enum Event<'a> {
         /// Steps to do in all.
         steps: usize,
         /// The losses of this step; the residual is the last one computed.
-        losses: Losses,
+        losses: &'a Losses,
     },
     /// More particles have been sampled.
     Sampled {

@@ -1,4 +1,4 @@
-use fokker_fp_residual::{CollocationBox, TimeLaw};
+use fokker_fp_residual::{Collocation, TimeLaw};
 use fokker_sde_core::GridRule;
 
 use crate::{Measurement, Sampling};
@@ -15,8 +15,8 @@ pub struct Protocol {
     pub measurement: Measurement,
     /// The law of the times of the denoising score matching loss.
     pub times: TimeLaw,
-    /// The box over which the residual is taken, and the time from which it is.
-    pub collocation: CollocationBox,
+    /// Half the side of the box over which the residual is taken, and the time from which it is.
+    pub collocation: Collocation,
 }
 
 impl Default for Protocol {
@@ -27,7 +27,7 @@ impl Default for Protocol {
             sampling: Sampling { particles: 3_000_000, grid: GridRule::PAPER },
             measurement: Measurement::default(),
             times: TimeLaw::default(),
-            collocation: CollocationBox::default(),
+            collocation: Collocation::default(),
         }
     }
 }

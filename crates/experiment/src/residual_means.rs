@@ -1,7 +1,6 @@
-use fokker_fp_residual::{
-    CollocationBox, DenoisingBatch, Estimate, mean_denoising_error, mean_squared_residual,
-};
-use fokker_sde_core::{BatchError, Potential, Purpose, Real, Sde, StreamRng, Streams, Target};
+use fokker_fp_residual::{DenoisingBatch, Estimate, mean_denoising_error, mean_squared_residual};
+use fokker_score_net::{Element, NetworkError, Output, ScoreNetwork};
+use fokker_sde_core::{BatchError, Purpose, Sde, StreamRng, Streams, Target};
 use rand::RngExt;
 
 use crate::{Protocol, ResidualBand, ResidualMeans};
@@ -12,15 +11,15 @@ const EDGES: [f64; 4] = [1e-3, 1e-2, 1e-1, 1.0];
 /// The most dimensions in which a mean over a box is taken: in more the data fill hardly any of it.
 pub(crate) const MOST_MEAN_DIMENSIONS: usize = 3;
 
-/// A potential whose residual is measured.
-pub(crate) struct ResidualMeter<'a, F: Real> {
-    pub(crate) potential: &'a dyn Potential<F>,
+/// A network whose residual is measured.
+pub(crate) struct ResidualMeter<'a, E: Element> {
+    pub(crate) network: &'a ScoreNetwork<E>,
     pub(crate) sde: &'a dyn Sde,
     pub(crate) target: Option<&'a dyn Target>,
     pub(crate) protocol: &'a Protocol,
 }
 
-impl<F: Real> ResidualMeter<'_, F> {
+impl<E: Element> ResidualMeter<'_, E> {
     /// `mean ε²` over the box and along the forward process, at all times and by bands of time.
     pub(crate) fn residual_means(&self) -> Result<ResidualMeans, BatchError> {
         let (t_min, horizon) = (self.protocol.collocation.t_min, self.sde.horizon());
@@ -56,10 +55,10 @@ impl<F: Real> ResidualMeter<'_, F> {
     }
 
     /// The denoising score matching loss, at times of the training law.
-    pub(crate) fn denoising_loss(&self, target: &dyn Target) -> Result<Estimate, BatchError> {
+    pub(crate) fn denoising_loss(&self, target: &dyn Target) -> Result<Estimate, NetworkError> {
         let (n, mut rng) = (self.points(), self.rng(100));
         let batch = DenoisingBatch::draw(n, target, self.sde, self.protocol.times, &mut rng);
-        mean_denoising_error(self.potential, &batch)
+        mean_denoising_error(self.network, &batch)
     }
 
     fn points(&self) -> usize {
@@ -71,18 +70,18 @@ impl<F: Real> ResidualMeter<'_, F> {
         Streams::new(self.protocol.seed).rng(Purpose::Evaluation, stream, 0)
     }
 
-    /// `None` in more dimensions than a box says anything in.
+    /// `None` of a vector score, and in more dimensions than a box says anything in.
     fn over_box(&self, stream: u64, from: f64, to: f64) -> Result<Option<Estimate>, BatchError> {
-        if self.potential.dim() > MOST_MEAN_DIMENSIONS {
+        let head = self.network.head();
+        if head.output == Output::Vector || head.dim > MOST_MEAN_DIMENSIONS {
             return Ok(None);
         }
-        let slab = CollocationBox { t_min: from, ..self.protocol.collocation };
-        let dim = self.potential.dim();
-        let (t, x) = slab.draw(self.points(), dim, to, &mut self.rng(stream));
-        mean_squared_residual(self.potential, self.sde, t.view(), x.view()).map(Some)
+        let (n, mut rng) = (self.points(), self.rng(stream));
+        let (t, x) = self.protocol.collocation.draw_inside(n, head.dim, [from, to], &mut rng);
+        mean_squared_residual(self.network, self.sde, t.view(), x.view()).map(Some)
     }
 
-    /// `None` without a target.
+    /// `None` of a vector score, and without a target.
     fn along_marginals(
         &self,
         stream: u64,
@@ -90,9 +89,12 @@ impl<F: Real> ResidualMeter<'_, F> {
         to: f64,
     ) -> Result<Option<Estimate>, BatchError> {
         let Some(target) = self.target else { return Ok(None) };
+        if self.network.head().output == Output::Vector {
+            return Ok(None);
+        }
         let mut rng = self.rng(stream);
         let times: Vec<f64> = (0..self.points()).map(|_| rng.random_range(from..to)).collect();
-        let batch = DenoisingBatch::<F>::at_times(&times, target, self.sde, &mut rng);
-        mean_squared_residual(self.potential, self.sde, batch.t.view(), batch.x.view()).map(Some)
+        let batch = DenoisingBatch::<E>::at_times(&times, target, self.sde, &mut rng);
+        mean_squared_residual(self.network, self.sde, batch.t.view(), batch.x.view()).map(Some)
     }
 }

@@ -76,7 +76,7 @@ fn report<E: Element>(
         (law, _) => law,
     };
     let target = law.as_ref().map(|law| law.truth.as_ref());
-    let meter = ResidualMeter { potential: network, sde: diffusion, target, protocol };
+    let meter = ResidualMeter { network, sde: diffusion, target, protocol };
     Ok(ResidualReport {
         model: model.display().to_string(),
         target: source.map(TargetSource::to_string),

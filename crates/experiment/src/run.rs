@@ -76,12 +76,14 @@ pub fn run(
 
 /// The targets, made ready.
 fn laws(experiment: &Experiment) -> Result<Vec<TargetLaw>, Error> {
-    let law = |(index, target)| {
+    let law = |target: &TargetSpec| {
         let law = TargetLaw::new(target, experiment.seed).map_err(|found| *found.error)?;
-        experiment.check_box(index, law.training.dim())?;
+        experiment.check_target(law.training.as_ref()).map_err(|(_, source)| {
+            Error::Combination { label: target.label().to_owned(), source }
+        })?;
         Ok(law)
     };
-    experiment.targets.iter().enumerate().map(law).collect()
+    experiment.targets.iter().map(law).collect()
 }
 
 fn draw_truth(

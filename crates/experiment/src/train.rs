@@ -1,14 +1,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fokker_fp_residual::{Losses, Objective};
-use fokker_score_net::{Adam, ScoreNetwork};
+use fokker_fp_residual::{Combination, Losses, TimeImportance};
+use fokker_score_net::{Adam, ScoreNetwork, WeightAverage};
 use fokker_sde_core::{Streams, Target};
 use serde::{Deserialize, Serialize};
 
-use crate::config::MOST_BOX_DIMENSIONS;
 use crate::training_state::TrainingState;
-use crate::{CellId, Error, Event, Experiment, Progress, RunFolder};
+use crate::{CellId, Error, Event, Experiment, Progress, RunFolder, Training};
 
 /// One line of `metrics.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,7 +18,7 @@ pub(crate) struct MetricsLine {
     pub(crate) step: usize,
     pub(crate) loss: f64,
     pub(crate) dsm: f64,
-    /// `None` where no box says anything.
+    /// `None` where it is not known.
     pub(crate) residual: Option<f64>,
     pub(crate) lr: f64,
     /// Seconds of training so far.
@@ -31,6 +30,23 @@ const LOG_EVERY: usize = 10;
 
 /// Time between two states written down.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// What training keeps beside the network.
+pub(crate) struct Learner {
+    pub(crate) adam: Adam<f32>,
+    pub(crate) average: Option<WeightAverage<f32>>,
+    pub(crate) importance: Option<TimeImportance>,
+}
+
+impl Learner {
+    fn new(training: &Training) -> Self {
+        Self {
+            adam: Adam::default(),
+            average: training.average.map(WeightAverage::new),
+            importance: training.importance.then(TimeImportance::default),
+        }
+    }
+}
 
 /// Trains the network of one cell, from where an earlier process left it. Returns the network and the
 /// seconds it took in all. What it goes on from does not show in the bits of the network.
@@ -52,46 +68,52 @@ pub(crate) fn train(
             .with_backend(experiment.network.backend);
     let saved = folder.reader().training(cell)?;
     let (first, before) = saved.as_ref().map_or((0, 0.0), |state| (state.step, state.seconds));
-    let mut adam = match saved {
-        Some(state) => state.restore(&mut network, training.steps_into_stage(first))?,
-        None => Adam::default(),
+    let mut learner = match saved {
+        Some(state) => state.restore(training, &mut network)?,
+        None => Learner::new(training),
     };
+    let watched =
+        Combination::check_residual(&training.residual(), architecture.output, architecture.dim);
     let (clock, mut last_save) = (Instant::now(), Instant::now());
     let steps = experiment.training_steps();
     let mut last_residual = None;
     for step in first..steps {
         let stage = training.stage_of(step);
         if training.steps_into_stage(step) == 0 {
-            adam = Adam::default();
+            learner.adam = Adam::default();
         }
         let seconds = before + clock.elapsed().as_secs_f64();
         let cancelled = progress.cancelled();
         if step > first && (cancelled || last_save.elapsed() > SAVE_EVERY) {
-            folder.save_training(cell, &TrainingState::new(step, seconds, &network, &adam))?;
+            folder.save_training(cell, &TrainingState::new(step, seconds, &network, &learner))?;
             last_save = Instant::now();
         }
         if cancelled {
             return Err(Error::Cancelled);
         }
-        let objective = Objective {
-            target,
-            sde: &experiment.diffusion,
-            denoising_points: training.denoising_points,
-            residual_points: training.residual_points,
-            residual_weight: cell.w_r * stage.residual_factor,
-            times: training.times,
-            collocation: training.collocation,
-        };
-        let (losses, gradient) = objective.gradient(&network, streams, step as u64)?;
+        let residual_weight = cell.w_r * stage.residual_factor;
+        let (sde, importance) = (&experiment.diffusion, learner.importance.as_ref());
+        let objective = training.objective(target, sde, residual_weight, importance);
+        let (losses, mut gradient) = objective.gradient(&network, streams, step as u64)?;
         let logged = step % LOG_EVERY == 0 || step + 1 == steps;
         let residual = match losses.residual {
-            None if logged && target.dim() <= MOST_BOX_DIMENSIONS => {
+            None if logged && watched.is_ok() => {
                 Some(objective.mean_squared_residual(&network, streams, step as u64)?)
             }
             known => known.or(last_residual),
         };
         last_residual = residual;
-        adam.update(&mut network, &gradient, stage.learning_rate)?;
+        if let Some(limit) = training.gradient_clip {
+            gradient.clip(limit);
+        }
+        let rate = stage.rate_at(training.steps_into_stage(step));
+        learner.adam.update(&mut network, &gradient, rate)?;
+        if let Some(average) = &mut learner.average {
+            average.update(&network);
+        }
+        if let Some(importance) = &mut learner.importance {
+            importance.update(&losses.moments);
+        }
         let done = step + 1;
         if logged {
             folder.append_metrics(&MetricsLine {
@@ -100,17 +122,21 @@ pub(crate) fn train(
                 loss: losses.total,
                 dsm: losses.denoising,
                 residual,
-                lr: stage.learning_rate,
+                lr: rate,
                 seconds,
             })?;
         }
         let losses = Losses { residual, ..losses };
-        progress.on(Event::Trained { cell, step: done, steps, losses });
+        progress.on(Event::Trained { cell, step: done, steps, losses: &losses });
     }
     let seconds = before + clock.elapsed().as_secs_f64();
     if first < steps {
         // What comes after training may be ended early, too.
-        folder.save_training(cell, &TrainingState::new(steps, seconds, &network, &adam))?;
+        folder.save_training(cell, &TrainingState::new(steps, seconds, &network, &learner))?;
     }
+    let network = match &learner.average {
+        Some(average) => average.apply(&network)?,
+        None => network,
+    };
     Ok((network, seconds))
 }

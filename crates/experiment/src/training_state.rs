@@ -1,14 +1,17 @@
 use std::path::Path;
 
-use fokker_score_net::{Adam, ScoreNetwork};
+use fokker_fp_residual::TimeImportance;
+use fokker_score_net::{Adam, ScoreNetwork, WeightAverage};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::Error;
+use crate::train::Learner;
+use crate::{Error, Training};
 
 /// Where the training of a cell goes on: everything that the steps to come depend on.
 ///
 /// The file is in safetensors format, with the `F32` tensors `parameters`, `first_moment` and
-/// `second_moment` and the metadata entry `fokker_training`, a JSON array of the steps and seconds done.
+/// `second_moment`, where they are kept also `average` and, in `F64`, `time_moments`, and the metadata entry
+/// `fokker_training`, a JSON array of the steps and seconds done.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TrainingState {
     /// Steps done, of all stages.
@@ -18,42 +21,75 @@ pub(crate) struct TrainingState {
     parameters: Vec<f32>,
     /// Adam's; empty at the start.
     moments: [Vec<f32>; 2],
+    /// The moving average of the parameters.
+    average: Option<Vec<f32>>,
+    /// How large the denoising loss is at which times.
+    time_moments: Option<Vec<f64>>,
 }
 
 const METADATA_KEY: &str = "fokker_training";
 const NAMES: [&str; 3] = ["parameters", "first_moment", "second_moment"];
+const AVERAGE: &str = "average";
+const TIME_MOMENTS: &str = "time_moments";
 
 impl TrainingState {
     pub(crate) fn new(
         step: usize,
         seconds: f64,
         network: &ScoreNetwork<f32>,
-        adam: &Adam<f32>,
+        learner: &Learner,
     ) -> Self {
-        Self { step, seconds, parameters: network.parameters(), moments: adam.moments().clone() }
-    }
-
-    /// Puts the parameters into the network, and returns Adam after so many steps of the stage.
-    pub(crate) fn restore(
-        self,
-        network: &mut ScoreNetwork<f32>,
-        steps_of_stage: usize,
-    ) -> Result<Adam<f32>, Error> {
-        network.set_parameters(&self.parameters)?;
-        match u32::try_from(steps_of_stage) {
-            Ok(0) => Ok(Adam::default()),
-            Ok(steps) => Ok(Adam::resume(steps, self.moments)),
-            Err(error) => Err(Error::Internal(error.to_string())),
+        let time_moments = learner.importance.as_ref();
+        Self {
+            step,
+            seconds,
+            parameters: network.parameters(),
+            moments: learner.adam.moments().clone(),
+            average: learner.average.as_ref().map(|average| average.values().to_vec()),
+            time_moments: time_moments.map(|importance| importance.moments().to_vec()),
         }
     }
 
+    /// Puts the parameters into the network, and returns what else training keeps.
+    pub(crate) fn restore(
+        self,
+        training: &Training,
+        network: &mut ScoreNetwork<f32>,
+    ) -> Result<Learner, Error> {
+        network.set_parameters(&self.parameters)?;
+        let adam = match u32::try_from(training.steps_into_stage(self.step)) {
+            Ok(0) => Adam::default(),
+            Ok(steps) => Adam::resume(steps, self.moments),
+            Err(error) => return Err(Error::Internal(error.to_string())),
+        };
+        let average = training.average.map(|decay| {
+            WeightAverage::resume(decay, self.step as u64, self.average.unwrap_or_default())
+        });
+        let importance = training.importance.then(|| {
+            let known = self.time_moments.and_then(TimeImportance::from_moments);
+            known.unwrap_or_default()
+        });
+        Ok(Learner { adam, average, importance })
+    }
+
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, Error> {
-        let [first, second] = &self.moments;
-        let bytes = [&self.parameters, first, second]
-            .map(|values| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
         let internal = |error: String| Error::Internal(error);
-        let views = NAMES.iter().zip(&bytes).map(|(name, bytes)| {
-            TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes).map(|view| (*name, view))
+        let narrow = |values: &Vec<f32>| -> Vec<u8> {
+            values.iter().flat_map(|value| value.to_le_bytes()).collect()
+        };
+        let wide = |values: &Vec<f64>| -> Vec<u8> {
+            values.iter().flat_map(|value| value.to_le_bytes()).collect()
+        };
+        let [first, second] = &self.moments;
+        let known = NAMES.into_iter().zip([&self.parameters, first, second]);
+        let mut tensors: Vec<(&str, Dtype, Vec<u8>)> =
+            known.map(|(name, values)| (name, Dtype::F32, narrow(values))).collect();
+        tensors.extend(self.average.iter().map(|values| (AVERAGE, Dtype::F32, narrow(values))));
+        let moments = self.time_moments.iter();
+        tensors.extend(moments.map(|values| (TIME_MOMENTS, Dtype::F64, wide(values))));
+        let views = tensors.iter().map(|(name, dtype, bytes)| {
+            let width = if *dtype == Dtype::F32 { 4 } else { 8 };
+            TensorView::new(*dtype, vec![bytes.len() / width], bytes).map(|view| (*name, view))
         });
         let views = views.collect::<Result<Vec<_>, _>>().map_err(|e| internal(e.to_string()))?;
         let done = serde_json::to_string(&(self.step, self.seconds));
@@ -71,16 +107,28 @@ impl TrainingState {
         let (step, seconds) =
             serde_json::from_str(done).map_err(|error| content(error.to_string()))?;
         let file = SafeTensors::deserialize(bytes).map_err(broken)?;
-        let tensor = |name: &str| {
+        let data = |name: &str, dtype: Dtype| -> Result<&[u8], Error> {
             let tensor = file.tensor(name).map_err(broken)?;
-            if tensor.dtype() != Dtype::F32 {
+            if tensor.dtype() != dtype {
                 return Err(content(format!("tensor `{name}` holds {:?}", tensor.dtype())));
             }
-            let (words, _) = tensor.data().as_chunks::<4>();
-            Ok(words.iter().map(|&word| f32::from_le_bytes(word)).collect::<Vec<f32>>())
+            Ok(tensor.data())
+        };
+        let narrow = |name: &str| -> Result<Vec<f32>, Error> {
+            let (words, _) = data(name, Dtype::F32)?.as_chunks::<4>();
+            Ok(words.iter().map(|&word| f32::from_le_bytes(word)).collect())
+        };
+        let held = |name: &str| file.names().contains(&name);
+        let average = held(AVERAGE).then(|| narrow(AVERAGE)).transpose()?;
+        let time_moments = match held(TIME_MOMENTS) {
+            true => {
+                let (words, _) = data(TIME_MOMENTS, Dtype::F64)?.as_chunks::<8>();
+                Some(words.iter().map(|&word| f64::from_le_bytes(word)).collect())
+            }
+            false => None,
         };
         let [parameters, first, second] = NAMES;
-        let moments = [tensor(first)?, tensor(second)?];
-        Ok(Self { step, seconds, parameters: tensor(parameters)?, moments })
+        let moments = [narrow(first)?, narrow(second)?];
+        Ok(Self { step, seconds, parameters: narrow(parameters)?, moments, average, time_moments })
     }
 }

@@ -13,7 +13,7 @@
 
 use std::path::{Path, PathBuf};
 
-use fokker_fp_residual::{CollocationBox, mean_squared_residual, residual_of_jet};
+use fokker_fp_residual::{Collocation, mean_squared_residual, residual_of_jet};
 use fokker_metrics::{Grid, Histogram, squared_w2};
 use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
 use fokker_score_net::{Checkpoint, Element, InstructionSet, StateDict};
@@ -131,8 +131,12 @@ fn mean_squared_residuals_are_those_of_the_table() {
     for (model, expected) in models().zip(table) {
         let Checkpoint { network, diffusion, .. } = network::<f32>(&reference, &model);
         let mut rng = Streams::new(0).rng(Purpose::Evaluation, 0, 0);
-        let (t, x) =
-            CollocationBox::default().draw::<f32>(1_000_000, 2, diffusion.horizon(), &mut rng);
+        let (t, x) = Collocation::default().draw_inside::<f32>(
+            1_000_000,
+            2,
+            [1e-5, diffusion.horizon()],
+            &mut rng,
+        );
         let found = mean_squared_residual(&network, &diffusion, t.view(), x.view()).unwrap();
         eprintln!("{model}: {:.5} ± {:.5}, table {expected}", found.mean, found.standard_error);
         let error = (found.mean / expected - 1.0).abs();

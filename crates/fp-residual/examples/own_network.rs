@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use fokker_fp_residual::{CollocationBox, Objective, TimeLaw};
+use fokker_fp_residual::{Conditions, Denoising, Objective, Residual};
 use fokker_score_net::{
     Activation, Adam, Element, Head, Layer, LayerJet, Matrix, NetworkError, Parameter,
     ScoreNetwork, Stack,
@@ -41,11 +41,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let objective = Objective {
         target: &target,
         sde: &sde,
-        denoising_points: 512,
-        residual_points: 128,
+        denoising: Denoising { points: 512, ..Denoising::default() },
+        residual: Residual { points: 128, ..Residual::default() },
         residual_weight: 0.1,
-        times: TimeLaw { t_min: 1e-2 },
-        collocation: CollocationBox { t_min: 1e-2, extent: 3.5 },
+        conditions: Conditions::default(),
+        importance: None,
     };
     let mut adam = Adam::default();
     for step in 0..300 {

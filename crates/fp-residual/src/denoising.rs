@@ -1,33 +1,48 @@
 use std::ops::Range;
 
-use fokker_sde_core::{BatchError, Jet, Potential, Real, Sde, StreamRng, Target};
-use ndarray::{Array1, Array2, ArrayView1, Axis};
+use fokker_score_net::{Derivatives, Element, NetworkError, ScoreNetwork};
+use fokker_sde_core::{Jet, Real, Sde, StreamRng, Target};
+use ndarray::{Array1, Array2, Axis};
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use crate::Estimate;
+use crate::{Estimate, TimeLaw};
 
-/// The law of the times at which denoising score matching looks: `t = T·Beta(1, 2) + t_min`, denser
-/// towards the data, as in Deveney et al. (2025) with `t_min = 1e-5`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TimeLaw {
-    /// The smallest time, positive: the conditional score `−z/σ_t` has no value at 0.
-    #[serde(deserialize_with = "crate::positive")]
-    pub t_min: f64,
+/// How denoising score matching weighs the squared error of the score at a time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub enum DenoisingWeight {
+    /// 1, as Deveney et al. (2025).
+    #[default]
+    One,
+    /// `σ²`: the error of the noise that is predicted (Song and Ermon 2019; Ho et al. 2020).
+    Sigma2,
+    /// `g²`: with times uniform on `(0, T)` twice the bound on the likelihood of the reverse-time SDE (Song, Durkan,
+    /// Murray and Ermon, *Maximum likelihood training of score-based diffusion models*, NeurIPS 2021).
+    Likelihood,
+    /// `σ² (α² σ_d² + σ²)/(α² σ_d²)` with the standard deviation `σ_d` of the data: that of Karras et al., *Elucidating the
+    /// design space of diffusion-based generative models* (EDM), NeurIPS 2022. For a preconditioned network it weighs
+    /// the error of what the network returns by 1.
+    Edm {
+        /// The standard deviation `σ_d` of a component of the data.
+        #[serde(deserialize_with = "crate::checked::positive")]
+        data_std: f64,
+    },
 }
 
-impl Default for TimeLaw {
-    fn default() -> Self {
-        Self { t_min: 1e-5 }
-    }
-}
-
-impl TimeLaw {
-    /// One time. Beta(1, 2) has the distribution function `1 − (1 − b)²`, which is inverted.
-    pub fn draw(&self, horizon: f64, rng: &mut StreamRng) -> f64 {
-        horizon * (1.0 - (1.0 - rng.random::<f64>()).sqrt()) + self.t_min
+impl DenoisingWeight {
+    /// The weight at `t`.
+    pub fn at(&self, sde: &dyn Sde, t: f64) -> f64 {
+        match *self {
+            Self::One => 1.0,
+            Self::Sigma2 => sde.marginal(t).sigma.powi(2),
+            Self::Likelihood => sde.diffusion(t).powi(2),
+            Self::Edm { data_std } => {
+                let law = sde.marginal(t);
+                let (noise, data) = (law.sigma.powi(2), (law.alpha * data_std).powi(2));
+                noise * (data + noise) / data
+            }
+        }
     }
 }
 
@@ -62,11 +77,12 @@ impl<F: Real> DenoisingBatch<F> {
         rng: &mut StreamRng,
     ) -> Self {
         let mut batch = Self::zeros(n, target.dim());
-        batch.fill(0..n, target, sde, times, rng);
+        batch.fill(0..n, target, sde, times, rng, |index, u| times.share(index, n, u));
         batch
     }
 
-    /// Draws independent triples in place of those in `range`.
+    /// Draws triples in place of those in `range`. `place` makes of a triple's number within the range and a uniform random
+    /// number the share of the law of times at which it looks.
     pub(crate) fn fill(
         &mut self,
         range: Range<usize>,
@@ -74,10 +90,12 @@ impl<F: Real> DenoisingBatch<F> {
         sde: &dyn Sde,
         times: TimeLaw,
         rng: &mut StreamRng,
+        mut place: impl FnMut(usize, f64) -> f64,
     ) {
         let mut data = vec![0.0; target.dim()];
+        let from = range.start;
         for i in range {
-            let t = times.draw(sde.horizon(), rng);
+            let t = times.quantile(sde, place(i - from, rng.random()));
             self.set(i, t, target, sde, &mut data, rng);
         }
     }
@@ -119,23 +137,28 @@ impl<F: Real> DenoisingBatch<F> {
     }
 }
 
-/// The denoising score matching error of a potential: the mean over points *and components* of `|∇φ − y|²`, `y`
-/// the conditional scores of the batch.
+/// The denoising score matching error of a network: the mean over points *and components* of `|s − y|²`, `y` the conditional
+/// scores of the batch.
 ///
 /// # Errors
-/// If the shapes do not fit or the potential cannot be evaluated.
-pub fn mean_denoising_error<F: Real>(
-    potential: &dyn Potential<F>,
-    batch: &DenoisingBatch<F>,
-) -> Result<Estimate, BatchError> {
+/// If the shapes do not fit or the network cannot be evaluated.
+pub fn mean_denoising_error<E: Element>(
+    network: &ScoreNetwork<E>,
+    batch: &DenoisingBatch<E>,
+) -> Result<Estimate, NetworkError> {
     Estimate::of(batch.x.nrows(), |range| {
         let [x, y] = [&batch.x, &batch.score].map(|array| array.slice_axis(Axis(0), range));
-        let mut jet = Jet::zeros(x.nrows(), x.ncols());
-        potential.jet(batch.t.slice_axis(Axis(0), range), x, &mut jet)?;
-        let error = |(s, y): (ArrayView1<'_, F>, ArrayView1<'_, F>)| {
-            let squares = s.iter().zip(y).map(|(s, y)| (s.wide() - y.wide()).powi(2));
-            squares.sum::<f64>() / s.len() as f64
+        let mut errors = Vec::with_capacity(x.nrows());
+        let mut keep = |range: Range<usize>, jet: &mut Jet<E>| {
+            let y = y.slice_axis(Axis(0), range.into());
+            for (s, y) in jet.gradient.rows().into_iter().zip(y.rows()) {
+                let squares = s.iter().zip(y).map(|(s, y)| (s.wide() - y.wide()).powi(2));
+                errors.push(squares.sum::<f64>() / s.len() as f64);
+            }
+            0.0
         };
-        Ok(jet.gradient.rows().into_iter().zip(y.rows()).map(error).collect())
+        let t = batch.t.slice_axis(Axis(0), range);
+        network.add_loss(t, x, Derivatives::Gradient, &mut keep, None)?;
+        Ok(errors)
     })
 }

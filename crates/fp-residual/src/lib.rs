@@ -22,26 +22,27 @@
 //! # Ok::<(), fokker_sde_core::BatchError>(())
 //! ```
 
+mod checked;
 mod collocation;
+mod combination;
+mod conditions;
 mod denoising;
 mod estimate;
+mod form;
 mod objective;
 mod ordered_sum;
 mod residual;
+mod times;
+mod trajectories;
+mod vector_form;
+mod work;
 
-pub use collocation::CollocationBox;
-pub use denoising::{DenoisingBatch, TimeLaw, mean_denoising_error};
+pub use collocation::{Collocation, Shares};
+pub use combination::Combination;
+pub use conditions::Conditions;
+pub use denoising::{DenoisingBatch, DenoisingWeight, mean_denoising_error};
 pub use estimate::Estimate;
-pub use objective::{Losses, Objective, ObjectiveError};
+pub use form::{LaplacianRule, ResidualForm, ResidualWeight};
+pub use objective::{Denoising, Losses, Objective, ObjectiveError, Residual};
 pub use residual::{mean_squared_residual, residual, residual_of_jet};
-
-/// Refuses a number that is not of a usable size while a file is being read, so that the error knows its
-/// place.
-fn positive<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    let value = <f64 as serde::Deserialize>::deserialize(deserializer)?;
-    if (1e-9..=1e9).contains(&value) {
-        Ok(value)
-    } else {
-        Err(serde::de::Error::custom("must be between 1e-9 and 1e9"))
-    }
-}
+pub use times::{TimeDensity, TimeImportance, TimeLaw, TimeMoments};

@@ -1,48 +1,82 @@
 use std::ops::Range;
 
 use dfdx::prelude::Tape;
-use fokker_score_net::{Derivatives, Element, Gradient, NetworkError, Scalar, ScoreNetwork};
-use fokker_sde_core::{Jet, Purpose, Sde, Streams, Target};
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use fokker_score_net::{Element, Gradient, NetworkError, Output, Scalar, ScoreNetwork};
+use fokker_sde_core::{Sde, Streams, Target};
 use rayon::prelude::*;
 
+use crate::conditions::Condition;
 use crate::ordered_sum::OrderedSum;
-use crate::{CollocationBox, DenoisingBatch, TimeLaw};
+use crate::work::{Found, Work};
+use crate::{
+    Collocation, Combination, Conditions, DenoisingWeight, LaplacianRule, ResidualForm,
+    ResidualWeight, TimeImportance, TimeLaw, TimeMoments,
+};
 
-/// The training objective of Deveney et al. (2025),
+/// The training objective
 ///
-/// `L = L_DSM + w_R · mean ε²`,
+/// `L = L_DSM + w_R · mean ε² + conditions`,
 ///
-/// with `L_DSM` the mean over points *and components* of `(s − ∇ log p(x_t | x_0))²`, unweighted in
-/// time, at times from a [`TimeLaw`], and `mean ε²` the mean of the squared Fokker–Planck residual
-/// over a [`CollocationBox`].
+/// by default that of Deveney et al. (2025): `L_DSM` the mean over points *and components* of `(s − ∇ log p(x_t | x_0))²`, at times
+/// from a [`TimeLaw`], and `mean ε²` the mean of the squared Fokker–Planck residual over a box. [`Denoising`] and [`Residual`] say
+/// what else the two may be.
 #[derive(Clone, Copy)]
 pub struct Objective<'a> {
     /// The law of the data.
     pub target: &'a dyn Target,
     /// The forward process.
     pub sde: &'a dyn Sde,
-    /// The number of points of `L_DSM` in each step.
-    pub denoising_points: usize,
-    /// The number of points of `mean ε²` in each step.
-    pub residual_points: usize,
+    /// `L_DSM`.
+    pub denoising: Denoising,
+    /// The residual's term.
+    pub residual: Residual,
     /// The weight `w_R ≥ 0` of the residual; at 0 no residual is computed in training.
     pub residual_weight: f64,
-    /// The times of `L_DSM`.
+    /// Initial, boundary and terminal conditions.
+    pub conditions: Conditions,
+    /// Where `L_DSM` is to look more often, if that is known.
+    pub importance: Option<&'a TimeImportance>,
+}
+
+/// Denoising score matching.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Denoising {
+    /// The number of points in each step.
+    pub points: usize,
+    /// Their times.
     pub times: TimeLaw,
-    /// The points of `mean ε²`.
-    pub collocation: CollocationBox,
+    /// The weight of a time.
+    pub weight: DenoisingWeight,
+}
+
+/// The term of the Fokker–Planck residual.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Residual {
+    /// The number of points in each step, a multiple of 8 for all forms but the default.
+    pub points: usize,
+    /// What is squared.
+    pub form: ResidualForm,
+    /// The weight of a time.
+    pub weight: ResidualWeight,
+    /// How the Laplacian is found.
+    pub laplacian: LaplacianRule,
+    /// Where the points are.
+    pub collocation: Collocation,
 }
 
 /// The parts of the objective at one step.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Losses {
-    /// `L_DSM + w_R · mean ε²`.
+    /// `L`.
     pub total: f64,
     /// `L_DSM`.
     pub denoising: f64,
-    /// `mean ε²`; `None` where it was not computed because its weight is 0.
+    /// The mean of the residual's form; `None` where it was not computed because its weight is 0.
     pub residual: Option<f64>,
+    /// The conditions with their weights, 0 without any.
+    pub conditions: f64,
+    /// What [`TimeImportance::update`] takes in.
+    pub moments: TimeMoments,
 }
 
 /// Why the objective has no value.
@@ -51,13 +85,16 @@ pub enum ObjectiveError {
     /// A part of the objective is not finite.
     #[error("the {part} is {value} at training step {step}")]
     NotFinite {
-        /// `denoising loss`, `mean squared residual` or `gradient`.
+        /// `denoising loss`, `mean squared residual`, `initial condition`, … or `gradient`.
         part: &'static str,
         /// The value found.
         value: f64,
         /// The training step, from 0.
         step: u64,
     },
+    /// Parts of the objective do not fit each other or the network.
+    #[error("{0}")]
+    Combination(#[from] Combination),
     /// The network could not be evaluated.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -66,11 +103,12 @@ pub enum ObjectiveError {
 /// Points per block, which has a random stream of its own. Part of what a seed means.
 const BLOCK: usize = 64;
 
-/// The two terms of the objective.
+/// The terms of the objective.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Term {
-    Denoising,
     Residual,
+    Denoising,
+    Condition(Condition),
 }
 
 /// Some blocks of a term, evaluated one after the other by one thread.
@@ -86,29 +124,30 @@ impl Objective<'_> {
     /// fixed order: same streams and step, same bits, for any number of threads.
     ///
     /// # Errors
-    /// If a loss or the gradient is not finite, or the network cannot be evaluated.
+    /// If the parts do not fit together, a loss or the gradient is not finite, or the network cannot be evaluated.
     pub fn gradient<E: Element>(
         &self,
         network: &ScoreNetwork<E>,
         streams: Streams,
         step: u64,
     ) -> Result<(Losses, Gradient<E>), ObjectiveError> {
+        self.check(network.head().output)?;
         let tasks = self.cut(&self.terms());
         let gradient = OrderedSum::new(network);
         // Handed out in their order: the large ones first, the small ones as threads fall idle.
-        let mut sums = tasks
+        let mut found = tasks
             .iter()
             .enumerate()
             .par_bridge()
             .map(|(index, task)| {
-                let sum = gradient
+                let found = gradient
                     .add(index, |part| self.add_task(network, streams, step, task, Some(part)))?;
-                Ok((index, sum))
+                Ok((index, found))
             })
-            .collect::<Result<Vec<(usize, f64)>, NetworkError>>()?;
-        sums.sort_unstable_by_key(|&(index, _)| index);
-        let sums: Vec<f64> = sums.into_iter().map(|(_, sum)| sum).collect();
-        let losses = self.losses(&tasks, &sums, step)?;
+            .collect::<Result<Vec<(usize, Found)>, NetworkError>>()?;
+        found.sort_unstable_by_key(|&(index, _)| index);
+        let found: Vec<Found> = found.into_iter().map(|(_, found)| found).collect();
+        let losses = self.losses(&tasks, &found, step)?;
         let gradient = gradient.finish();
         let size: f64 = gradient.0.iter().map(|g| g.wide().abs()).sum();
         finite("gradient", size, step)?;
@@ -132,7 +171,7 @@ impl Objective<'_> {
         Ok((losses, scalar))
     }
 
-    /// `mean ε²` over the collocation points of training step `step`, without a gradient: how the
+    /// The mean of the residual's form over the collocation points of training step `step`, without a gradient: how the
     /// residual of a network is followed whose objective does not contain it.
     ///
     /// # Errors
@@ -143,50 +182,102 @@ impl Objective<'_> {
         streams: Streams,
         step: u64,
     ) -> Result<f64, ObjectiveError> {
-        let sums: Vec<f64> = self
+        Combination::check_residual(&self.residual, network.head().output, self.target.dim())?;
+        let found: Vec<Found> = self
             .cut(&[Term::Residual])
             .par_iter()
             .map(|task| self.add_task(network, streams, step, task, None))
             .collect::<Result<_, NetworkError>>()?;
-        let mean = sums.iter().sum::<f64>() / self.residual_points as f64;
+        let mean = found.iter().map(|found| found.sum).sum::<f64>() / self.residual.points as f64;
         finite("mean squared residual", mean, step)
     }
 
-    /// The terms with a positive weight; the one that costs more per point first, which balances threads.
-    fn terms(&self) -> Vec<Term> {
-        let residual = (self.residual_weight > 0.0).then_some(Term::Residual);
-        residual.into_iter().chain([Term::Denoising]).collect()
+    /// Refuses what does not fit together.
+    ///
+    /// # Errors
+    /// Names the first combination that makes no sense.
+    pub fn check(&self, output: Output) -> Result<(), Combination> {
+        let dim = self.target.dim();
+        if self.residual_weight > 0.0 {
+            Combination::check_residual(&self.residual, output, dim)?;
+        }
+        let conditions = &self.conditions;
+        let needs_potential = conditions.initial > 0.0 || conditions.boundary > 0.0;
+        if needs_potential && output == Output::Vector {
+            return Err(Combination::VectorCondition);
+        }
+        if conditions.boundary > 0.0 && dim > Combination::MOST_BOX_DIMENSIONS {
+            return Err(Combination::Box);
+        }
+        let known = conditions.initial == 0.0 || self.target.density(&vec![0.0; dim]).is_some();
+        if known { Ok(()) } else { Err(Combination::NoDensity) }
     }
 
-    /// The losses from the sums of squares of all tasks.
-    fn losses(&self, tasks: &[Task], sums: &[f64], step: u64) -> Result<Losses, ObjectiveError> {
-        let sum = |term| {
-            let sums = tasks.iter().zip(sums).filter(|(task, _)| task.term == term);
-            sums.map(|(_, sum)| sum).sum::<f64>()
-        };
-        let components = (self.denoising_points * self.target.dim()) as f64;
-        let denoising = finite("denoising loss", sum(Term::Denoising) / components, step)?;
-        if !self.terms().contains(&Term::Residual) {
-            return Ok(Losses { total: denoising, denoising, residual: None });
+    /// The terms with a positive weight; those that cost more per point first, which balances threads.
+    fn terms(&self) -> Vec<Term> {
+        let conditions = Condition::ALL.map(Term::Condition);
+        [Term::Residual, Term::Denoising]
+            .into_iter()
+            .chain(conditions)
+            .filter(|term| self.weight(*term).0 > 0.0)
+            .collect()
+    }
+
+    /// The weight of a term, and its name in errors.
+    fn weight(&self, term: Term) -> (f64, &'static str) {
+        match term {
+            Term::Residual => (self.residual_weight, "mean squared residual"),
+            Term::Denoising => (1.0, "denoising loss"),
+            Term::Condition(condition) => (self.conditions.weight(condition), condition.name()),
         }
-        let mean = sum(Term::Residual) / self.residual_points as f64;
-        let residual = finite("mean squared residual", mean, step)?;
-        let total = denoising + self.residual_weight * residual;
-        Ok(Losses { total, denoising, residual: Some(residual) })
+    }
+
+    /// The number of points of a term.
+    fn points(&self, term: Term) -> usize {
+        match term {
+            Term::Denoising => self.denoising.points,
+            Term::Residual => self.residual.points,
+            Term::Condition(_) => self.conditions.points(),
+        }
+    }
+
+    /// The losses from the sums of all tasks.
+    fn losses(&self, tasks: &[Task], found: &[Found], step: u64) -> Result<Losses, ObjectiveError> {
+        let mut losses = Losses {
+            total: 0.0,
+            denoising: 0.0,
+            residual: None,
+            conditions: 0.0,
+            moments: TimeMoments::default(),
+        };
+        found.iter().for_each(|found| losses.moments.merge(&found.moments));
+        // The denoising loss first: if all are broken, it is the one to name.
+        let mut terms = self.terms();
+        terms.sort_by_key(|term| *term != Term::Denoising);
+        for term in terms {
+            let own = tasks.iter().zip(found).filter(|(task, _)| task.term == term);
+            let sum: f64 = own.map(|(_, found)| found.sum).sum();
+            let components = if term == Term::Denoising { self.target.dim() } else { 1 };
+            let (weight, name) = self.weight(term);
+            let mean = finite(name, sum / (self.points(term) * components) as f64, step)?;
+            losses.total += if term == Term::Denoising { mean } else { weight * mean };
+            match term {
+                Term::Denoising => losses.denoising = mean,
+                Term::Residual => losses.residual = Some(mean),
+                Term::Condition(_) => losses.conditions += weight * mean,
+            }
+        }
+        Ok(losses)
     }
 
     /// Cuts the points of `terms` into tasks. Each takes a sixteenth of the blocks that are left, down to
     /// a few: sizes depend on nothing but the number of points, and the last tasks are small, so that
     /// all threads end at about the same time.
     fn cut(&self, terms: &[Term]) -> Vec<Task> {
-        let points = |term: Term| match term {
-            Term::Denoising => self.denoising_points,
-            Term::Residual => self.residual_points,
-        };
-        let mut left: usize = terms.iter().map(|&term| points(term)).sum();
+        let mut left: usize = terms.iter().map(|&term| self.points(term)).sum();
         let mut tasks = Vec::new();
         for &term in terms {
-            let (n, mut from) = (points(term), 0);
+            let (n, mut from) = (self.points(term), 0);
             while from < n {
                 let size = BLOCK * (left / (16 * BLOCK)).max(2);
                 let to = (from + size).min(n);
@@ -198,7 +289,7 @@ impl Objective<'_> {
         tasks
     }
 
-    /// The sum of squares of a task, whose share of the objective's gradient is added to `gradient`.
+    /// What a task finds; its share of the objective's gradient is added to `gradient`.
     fn add_task<E: Element>(
         &self,
         network: &ScoreNetwork<E>,
@@ -206,97 +297,21 @@ impl Objective<'_> {
         step: u64,
         task: &Task,
         gradient: Option<&mut [E]>,
-    ) -> Result<f64, NetworkError> {
-        let (n, dim) = (task.points.len(), self.target.dim());
-        let blocks = (0..n).step_by(BLOCK).map(|from| from..(from + BLOCK).min(n));
-        let rng = |purpose, from: usize| {
-            streams.rng(purpose, step, ((task.points.start + from) / BLOCK) as u64)
-        };
+    ) -> Result<Found, NetworkError> {
+        // The numbers of the task's blocks, with the places of their points in the task.
+        let first = task.points.start / BLOCK;
+        let places = (0..task.points.len()).step_by(BLOCK);
+        let blocks = places.enumerate().map(|(index, from)| {
+            ((first + index) as u64, from..(from + BLOCK).min(task.points.len()))
+        });
+        let blocks: Vec<(u64, Range<usize>)> = blocks.collect();
+        let work = Work { objective: self, network, streams, step, blocks };
         match task.term {
-            Term::Denoising => {
-                let mut batch = DenoisingBatch::<E>::zeros(n, dim);
-                for range in blocks {
-                    let mut rng = rng(Purpose::Denoising, range.start);
-                    batch.fill(range, self.target, self.sde, self.times, &mut rng);
-                }
-                let factor = 2.0 / (self.denoising_points * dim) as f64;
-                let mut loss = |range: Range<usize>, jet: &mut Jet<E>| {
-                    denoising_loss(&batch, range, factor, jet)
-                };
-                let (t, x) = (batch.t.view(), batch.x.view());
-                network.add_loss(t, x, Derivatives::Gradient, &mut loss, gradient)
-            }
-            Term::Residual => {
-                let horizon = self.sde.horizon();
-                let (mut t, mut x) = (Array1::zeros(n), Array2::zeros((n, dim)));
-                for range in blocks {
-                    let mut rng = rng(Purpose::Collocation, range.start);
-                    self.collocation.fill(range, horizon, &mut rng, &mut t, &mut x);
-                }
-                let factor = 2.0 * self.residual_weight / self.residual_points as f64;
-                let (t, x) = (t.view(), x.view());
-                let mut loss = |range: Range<usize>, jet: &mut Jet<E>| {
-                    residual_loss(self.sde, t, x, range, factor, jet)
-                };
-                network.add_loss(t, x, Derivatives::All, &mut loss, gradient)
-            }
+            Term::Denoising => work.denoising(task.points.len(), gradient),
+            Term::Residual => work.residual(task.points.len(), gradient),
+            Term::Condition(condition) => work.condition(condition, task.points.len(), gradient),
         }
     }
-}
-
-/// `Σ |s_i − y_i|²` with `y_i` the conditional scores of a batch; the jet's gradients become
-/// `factor (s_i − y_i)`.
-fn denoising_loss<E: Element>(
-    batch: &DenoisingBatch<E>,
-    range: Range<usize>,
-    factor: f64,
-    jet: &mut Jet<E>,
-) -> f64 {
-    let mut sum = 0.0;
-    let conditional = batch.score.slice_axis(Axis(0), range.into());
-    for (mut slopes, scores) in jet.gradient.rows_mut().into_iter().zip(conditional.rows()) {
-        for (slope, y) in slopes.iter_mut().zip(scores) {
-            let error = slope.wide() - y.wide();
-            sum += error * error;
-            *slope = E::of(factor * error);
-        }
-    }
-    sum
-}
-
-/// `Σ ε_i²` with `ε = ∂_t φ + a (d + x·s) − ½ g² (Δφ + |s|²)`; the jet becomes `factor ε` times the partial
-/// derivatives of `ε`: 1 in `∂_t φ`, `a x − g² s` in `s = ∇φ` and `−½ g²` in `Δφ`.
-fn residual_loss<E: Element>(
-    sde: &dyn Sde,
-    t: ArrayView1<'_, E>,
-    x: ArrayView2<'_, E>,
-    range: Range<usize>,
-    factor: f64,
-    jet: &mut Jet<E>,
-) -> f64 {
-    let mut sum = 0.0;
-    for (row, i) in range.enumerate() {
-        let (a, g) = (sde.drift_rate(t[i].wide()), sde.diffusion(t[i].wide()));
-        let (x, mut s) = (x.index_axis(Axis(0), i), jet.gradient.row_mut(row));
-        let mut transport = x.len() as f64;
-        let mut squares = 0.0;
-        for (x, s) in x.iter().zip(&s) {
-            transport += x.wide() * s.wide();
-            squares += s.wide() * s.wide();
-        }
-        let diffusion = 0.5 * g * g;
-        let spread = jet.laplacian[row].wide() + squares;
-        let epsilon = jet.time_derivative[row].wide() + a * transport - diffusion * spread;
-        sum += epsilon * epsilon;
-        let weight = factor * epsilon;
-        for (x, s) in x.iter().zip(&mut s) {
-            *s = E::of(weight * (a * x.wide() - 2.0 * diffusion * s.wide()));
-        }
-        jet.value[row] = E::of(0.0);
-        jet.time_derivative[row] = E::of(weight);
-        jet.laplacian[row] = E::of(-diffusion * weight);
-    }
-    sum
 }
 
 fn finite(part: &'static str, value: f64, step: u64) -> Result<f64, ObjectiveError> {

@@ -4,7 +4,8 @@
 
 use dfdx::prelude::{Backward, OwnedTape};
 use fokker_fp_residual::{
-    CollocationBox, DenoisingBatch, Losses, Objective, TimeLaw, mean_squared_residual, residual,
+    Collocation, Conditions, Denoising, DenoisingBatch, Losses, Objective, Residual, TimeLaw,
+    mean_squared_residual, residual,
 };
 use fokker_score_net::{
     Activation, Adam, Architecture, Backend, Gradient, InstructionSet, ScoreNetwork, Softplus,
@@ -22,11 +23,11 @@ fn objective(target: &dyn Target, points: usize, weight: f64) -> Objective<'_> {
     Objective {
         target,
         sde: &SDE,
-        denoising_points: points,
-        residual_points: points,
+        denoising: Denoising { points, ..Denoising::default() },
+        residual: Residual { points, ..Residual::default() },
         residual_weight: weight,
-        times: TimeLaw::default(),
-        collocation: CollocationBox::default(),
+        conditions: Conditions::default(),
+        importance: None,
     }
 }
 
@@ -83,7 +84,8 @@ fn the_losses_are_the_means_they_are_said_to_be() {
     };
     // The same points again, evaluated without the tape.
     let mut rng = streams.rng(Purpose::Denoising, 7, 0);
-    let batch = DenoisingBatch::<f64>::draw(40, target.as_ref(), &SDE, objective.times, &mut rng);
+    let batch =
+        DenoisingBatch::<f64>::draw(40, target.as_ref(), &SDE, objective.denoising.times, &mut rng);
     let mut sum = 0.0;
     for i in 0..40 {
         let mut s = Array2::zeros((1, 2));
@@ -94,7 +96,7 @@ fn the_losses_are_the_means_they_are_said_to_be() {
     // The mean over points and components: 40 points of 2 components.
     assert!((denoising - sum / 80.0).abs() < 1e-10 * denoising);
     let mut rng = streams.rng(Purpose::Collocation, 7, 0);
-    let (t, x) = objective.collocation.draw::<f64>(40, 2, 10.0, &mut rng);
+    let (t, x) = objective.residual.collocation.draw_inside::<f64>(40, 2, [1e-5, 10.0], &mut rng);
     let epsilon = residual(&network, &SDE, t.view(), x.view()).unwrap();
     let expected = epsilon.mapv(|e| e * e).sum() / 40.0;
     assert!((mean - expected).abs() < 1e-10 * expected);
@@ -107,7 +109,7 @@ fn the_losses_are_the_means_they_are_said_to_be() {
 fn the_exact_potential_has_no_residual_and_a_perturbed_one_its_own() {
     let exact = MixtureMarginals::new(GaussianMixture::nine_components(), SDE);
     let mut rng = Streams::new(1).rng(Purpose::Collocation, 0, 0);
-    let (t, x) = CollocationBox::default().draw::<f64>(3000, 2, 10.0, &mut rng);
+    let (t, x) = Collocation::default().draw_inside::<f64>(3000, 2, [1e-5, 10.0], &mut rng);
     let epsilon = residual(&exact, &SDE, t.view(), x.view()).unwrap();
     assert!(epsilon.iter().all(|e| e.abs() < 1e-10));
 

@@ -25,6 +25,7 @@
 mod activation;
 mod adam;
 mod architecture;
+mod average;
 mod checkpoint;
 mod element;
 mod error;
@@ -43,6 +44,7 @@ mod time_input;
 pub use activation::{Activation, ActivationFunction, CustomActivation, Sin, Softplus};
 pub use adam::Adam;
 pub use architecture::{Architecture, FourierFeatures};
+pub use average::WeightAverage;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use element::Element;
 pub use error::NetworkError;

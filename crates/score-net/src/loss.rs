@@ -78,7 +78,7 @@ impl<E: Element> ScoreNetwork<E> {
     ) -> Result<f64, NetworkError> {
         self.check_points(&t, &x)?;
         if let Derivatives::Along(probes) = &derivatives {
-            let expected = [probes.shape()[0].max(1), x.nrows(), x.ncols()];
+            let expected = [probes.shape()[0], x.nrows(), x.ncols()];
             BatchError::check("probes", &expected, probes.shape())?;
         }
         if let Some(gradient) = &gradient {

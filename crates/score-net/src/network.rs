@@ -55,6 +55,21 @@ pub enum Backend {
 pub struct Gradient<E>(pub Vec<E>);
 
 impl<E: Element> Gradient<E> {
+    /// The Euclidean norm.
+    pub fn norm(&self) -> f64 {
+        self.0.iter().map(|g| g.wide() * g.wide()).sum::<f64>().sqrt()
+    }
+
+    /// Scales the gradient down to the norm `limit` if it is longer: clipping by the global norm (Pascanu, Mikolov and
+    /// Bengio, *On the difficulty of training recurrent neural networks*, ICML 2013).
+    pub fn clip(&mut self, limit: f64) {
+        let norm = self.norm();
+        if norm > limit {
+            let factor = E::of(limit / norm);
+            self.0.iter_mut().for_each(|g| *g *= factor);
+        }
+    }
+
     /// The zero gradient of a network.
     pub fn zeros(network: &ScoreNetwork<E>) -> Self {
         Self(vec![E::zero(); network.parameter_count()])

@@ -34,6 +34,12 @@ pub enum Purpose {
     Projection = 9,
     /// Which points of a data set are held out.
     Split = 10,
+    /// Noise along the model's own trajectories in training.
+    Trajectory = 11,
+    /// Probes of derivatives, and points around others.
+    Probe = 12,
+    /// Points of initial, boundary and terminal conditions.
+    Condition = 13,
 }
 
 /// All the random numbers that one master seed stands for: a stream for each

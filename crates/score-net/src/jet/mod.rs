@@ -25,7 +25,7 @@ pub enum Derivatives<'a, E> {
     All,
     /// The same with the Laplacian of the network estimated along `p` probe vectors `v` at each point, `[p, n, d]`, by
     /// the mean of `v·∇²φ v`: unbiased if `E v vᵀ = I`, with `p` channels instead of `d`. What the network's
-    /// [`Prediction`](crate::Prediction) adds to it is exact. Source: Hutchinson, *A stochastic estimator of the trace
+    /// [`Prediction`](crate::Prediction) adds to it is exact; without probes (`p = 0`) that is all there is. Source: Hutchinson, *A stochastic estimator of the trace
     /// of the influence matrix*, Communications in Statistics 18 (1989).
     Along(ArrayView3<'a, E>),
 }

@@ -213,7 +213,7 @@ impl<'a> Tile<'a> {
     /// What each second derivative counts in the Laplacian.
     pub(super) fn share(&self) -> f32 {
         let size = self.input.len();
-        self.tangents.inputs().map_or(1.0, |probes| size as f32 / probes.len() as f32)
+        self.tangents.inputs().map_or(1.0, |probes| size as f32 / probes.len().max(size) as f32)
     }
 
     /// Writes what is known of the points into a jet of the network, whose time derivative is that at fixed `y`.
