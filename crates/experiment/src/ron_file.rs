@@ -42,9 +42,11 @@ impl ConfigError {
     }
 }
 
-/// How this crate reads and writes RON: a variant may hold the fields of its struct directly.
+/// How this crate reads and writes RON: a variant may hold the fields of its struct directly, and what is optional
+/// is given as it is.
 fn options() -> ron::Options {
-    let extensions = ron::extensions::Extensions::UNWRAP_VARIANT_NEWTYPES;
+    let extensions = ron::extensions::Extensions::UNWRAP_VARIANT_NEWTYPES
+        | ron::extensions::Extensions::IMPLICIT_SOME;
     ron::Options::default().with_default_extension(extensions)
 }
 
