@@ -27,7 +27,8 @@ use fearless_simd::Simd;
 use fokker_sde_core::{Jet, Real};
 
 use super::buffer::{Scratch, with_scratch};
-use super::elementwise::{add_rows, pull_along, push_along, store};
+use super::elementwise::add_rows;
+use super::finish::{pull_along, push_along, store};
 use super::packed::Packed;
 use super::product::{Rows, outer_product};
 use super::tile::{Needed, Tile};

@@ -5,6 +5,7 @@ mod activate;
 mod buffer;
 mod elementwise;
 mod exponential;
+mod finish;
 mod gelu;
 mod gradient;
 mod instruction_set;

@@ -3,7 +3,8 @@ use fokker_sde_core::Real;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::buffer::with_scratch;
-use super::elementwise::{activate_slope, activate_with_slope, pull_in_place, store};
+use super::elementwise::{activate_slope, activate_with_slope};
+use super::finish::{pull_in_place, store};
 use super::packed::Packed;
 use super::tile_rows;
 

@@ -5,7 +5,8 @@ use fokker_sde_core::{Jet, Real};
 use ndarray::{ArrayView2, Axis};
 
 use super::buffer::Scratch;
-use super::elementwise::{activate, activate_with_tangents, add_row_products, pull, store};
+use super::elementwise::{activate, activate_with_tangents, add_row_products};
+use super::finish::{pull, store};
 use super::packed::Packed;
 use crate::Derivatives;
 use crate::head::CoreInput;
