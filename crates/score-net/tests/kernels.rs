@@ -77,6 +77,18 @@ fn shapes() -> Vec<Architecture> {
             prediction: Prediction::Data,
             ..any(20, &[48], Activation::Gelu)
         },
+        Architecture { residual: true, ..shape(2, &[80, 80, 80], 4.0) },
+        // With layers between the blocks, one of them at the top.
+        Architecture { residual: true, ..any(5, &[20, 20, 33, 33, 33, 9], Activation::Tanh) },
+        Architecture { residual: true, ..any(64, &[40, 40], Activation::Silu) },
+        Architecture { residual: true, ..any(1, &[3, 3], Activation::Gelu) },
+        Architecture {
+            residual: true,
+            time: TimeInput::LogSnr,
+            prediction: Prediction::Preconditioned { data_std: 0.8 },
+            fourier: Some(FourierFeatures { count: 24, scale: 0.7 }),
+            ..any(3, &[24, 24, 24], Activation::Silu)
+        },
     ]
 }
 
@@ -248,6 +260,19 @@ fn the_reference_can_be_selected_and_serves_double_precision() {
     let at = (at.0.mapv(f64::from), at.1.mapv(f64::from));
     let again = gradient_of(&wide.clone().with_backend(Backend::Reference), &at, Derivatives::All);
     assert_eq!(gradient_of(&wide, &at, Derivatives::All), again);
+}
+
+#[test]
+fn there_are_kernels_for_every_shape() {
+    for shape in shapes() {
+        let fused = network::<f32>(&shape, 3);
+        let reference = fused.clone().with_backend(Backend::Reference);
+        let at = points(100, shape.dim);
+        let [fused, reference] =
+            [fused, reference].map(|network| gradient_of(&network, &at, Derivatives::Gradient).1);
+        // The reference adds in another order.
+        assert_ne!(fused, reference, "{shape:?}");
+    }
 }
 
 #[test]

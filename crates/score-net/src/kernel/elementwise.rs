@@ -119,6 +119,19 @@ pub(super) fn activate_with_tangents<S: Simd>(
     );
 }
 
+/// Adds the entries of a matrix to those of another one.
+pub(super) fn add<S: Simd>(simd: S, entries: &[f32], sums: &mut [f32]) {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            for start in (0..sums.len()).step_by(S::f32s::LEN) {
+                let sum = at(simd, sums, start) + at(simd, entries, start);
+                put(simd, sum, sums, start);
+            }
+        },
+    );
+}
+
 /// Adds the rows of a matrix to `sums`, which is as long as a row.
 pub(super) fn add_rows<S: Simd>(simd: S, matrix: &[f32], sums: &mut [f32]) {
     simd.vectorize(

@@ -20,6 +20,21 @@ pub(super) fn store<S: Simd>(simd: S, out: &mut [f32]) -> impl FnMut(usize, usiz
     }
 }
 
+/// Adds the entries to `sums`.
+#[inline(always)]
+pub(super) fn accumulate<S: Simd>(
+    simd: S,
+    sums: &mut [f32],
+) -> impl FnMut(usize, usize, &[S::f32s]) {
+    #[inline(always)]
+    move |_, place, entries| {
+        let sums = &mut sums[place..][..entries.len() * S::f32s::LEN];
+        for (place, &entry) in places::<S>().zip(entries) {
+            put(simd, at(simd, sums, place) + entry, sums, place);
+        }
+    }
+}
+
 /// With `g = ∂φ/∂h` from a product of matrices: keeps it, and the cotangent `f′ g` of `z`.
 #[inline(always)]
 pub(super) fn pull<S: Simd>(
@@ -129,4 +144,45 @@ pub(super) fn pull_along<S: Simd>(
 #[inline(always)]
 fn places<S: Simd>() -> impl Iterator<Item = usize> {
     (0..).step_by(S::f32s::LEN)
+}
+
+/// Hands the entries of a matrix to `finish` as a product does.
+#[inline(always)]
+pub(super) fn each<S: Simd>(
+    simd: S,
+    matrix: &[f32],
+    columns: usize,
+    mut finish: impl FnMut(usize, usize, &[S::f32s]),
+) {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            for place in (0..matrix.len()).step_by(S::f32s::LEN) {
+                finish(place / columns, place, &[at(simd, matrix, place)]);
+            }
+        },
+    );
+}
+
+/// Hands the entries of `b wᵀ`, with one number `b(i)` for each row and all of the row `w`, to `finish` as a product does.
+#[inline(always)]
+pub(super) fn repeat<S: Simd>(
+    simd: S,
+    w: &[f32],
+    rows: usize,
+    b: impl Fn(usize) -> f32,
+    mut finish: impl FnMut(usize, usize, &[S::f32s]),
+) {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            let columns = w.len();
+            for row in 0..rows {
+                for column in (0..columns).step_by(S::f32s::LEN) {
+                    let w = at(simd, w, column);
+                    finish(row, row * columns + column, &[w * b(row)]);
+                }
+            }
+        },
+    );
 }

@@ -10,6 +10,7 @@ mod gelu;
 mod gradient;
 mod instruction_set;
 mod packed;
+mod padded_gradient;
 mod product;
 mod score;
 mod silu;

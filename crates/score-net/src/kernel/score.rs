@@ -3,7 +3,7 @@ use fokker_sde_core::Real;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::buffer::with_scratch;
-use super::elementwise::{activate_slope, activate_with_slope};
+use super::elementwise::{activate_slope, activate_with_slope, add};
 use super::finish::{pull_in_place, store};
 use super::packed::Packed;
 use super::tile_rows;
@@ -18,14 +18,16 @@ pub(super) fn score<S: Simd, E: Real>(
 ) {
     let strides: usize = network.layers.iter().map(|layer| layer.stride).sum();
     let stride = network.input_stride();
-    let rows = tile_rows(2 * strides + stride, place.nrows());
-    with_scratch(rows * (2 * strides + stride), |mut scratch| {
+    let floats = 2 * strides + stride + network.carried();
+    let rows = tile_rows(floats, place.nrows());
+    with_scratch(rows * floats, |mut scratch| {
         let input = scratch.zeros(rows * stride);
         let mut layers: Vec<[&mut [f32]; 2]> = network
             .layers
             .iter()
             .map(|layer| [(); 2].map(|()| scratch.take(rows * layer.stride)))
             .collect();
+        let carried = scratch.take(rows * network.carried());
         let features = network.features;
         let tiles = place.axis_chunks_iter(Axis(0), rows);
         for (place, mut out) in tiles.zip(out.axis_chunks_iter_mut(Axis(0), rows)) {
@@ -33,7 +35,7 @@ pub(super) fn score<S: Simd, E: Real>(
                 let values = time.iter().chain(y);
                 row.iter_mut().zip(values).for_each(|(slot, v)| *slot = v.wide() as f32);
             }
-            differentiate(simd, network, input, &mut layers);
+            differentiate(simd, network, input, &mut layers, carried);
             let rows = input.chunks_exact(stride);
             for (mut out, row) in out.rows_mut().into_iter().zip(rows) {
                 out.iter_mut()
@@ -51,6 +53,7 @@ fn differentiate<S: Simd>(
     network: &Packed,
     input: &mut [f32],
     layers: &mut [[&mut [f32]; 2]],
+    carried: &mut [f32],
 ) {
     for (index, layer) in network.layers.iter().enumerate() {
         let (before, rest) = layers.split_at_mut(index);
@@ -59,18 +62,24 @@ fn differentiate<S: Simd>(
         if index < network.last() {
             layer.push_forward(simd, h, Some(&layer.bias), store(simd, value));
             activate_with_slope(simd, layer.activation, value, slope);
+            if layer.skip {
+                add(simd, h, value);
+            }
         } else {
             layer.push_forward(simd, h, Some(&layer.bias), store(simd, slope));
             activate_slope(simd, layer.activation, slope);
             let rows = slope.len() / layer.stride;
-            network.pull_back_output(simd, rows, |_| 1.0, pull_in_place(simd, slope));
+            let finish = pull_in_place(simd, slope);
+            network.pull_back_output(simd, rows, |_| 1.0, carried, finish);
         }
     }
     for (index, layer) in network.layers.iter().enumerate().rev() {
         let (before, rest) = layers.split_at_mut(index);
         let z_bar = &*rest[0][1];
         match before.last_mut() {
-            Some([_, slope]) => layer.pull_back(simd, z_bar, pull_in_place(simd, slope)),
+            Some([_, slope]) => {
+                network.pull_back(simd, index - 1, z_bar, carried, pull_in_place(simd, slope));
+            }
             None => layer.pull_back(simd, z_bar, store(simd, input)),
         }
     }
