@@ -40,6 +40,17 @@ pub(super) fn activate_with_slope<S: Simd>(
     );
 }
 
+/// `f(z)` in place of `z`.
+pub(super) fn activate_value<S: Simd>(simd: S, activation: Activation, z: &mut [f32]) {
+    activate_each(
+        simd,
+        activation,
+        z,
+        #[inline(always)]
+        |_, [f, ..]| f,
+    )
+}
+
 /// The slope `f′(z)` in place of `z`.
 pub(super) fn activate_slope<S: Simd>(simd: S, activation: Activation, z: &mut [f32]) {
     activate_each(

@@ -70,8 +70,7 @@ pub(super) fn add_loss_gradient<S: Simd, E: Real>(
 ) -> f64 {
     let (n, dim) = input.place.dim();
     let needed = Needed::new(network, &derivatives);
-    let widest = network.layers.iter().map(|layer| layer.stride).max().unwrap_or(0);
-    let spare = needed.tangents * widest;
+    let spare = needed.tangents * network.widest();
     let floats = Tile::floats(network, needed) + network.input_stride() + spare;
     let rows = tile_rows(floats, n);
     with_scratch(rows * floats + PaddedGradient::floats(network), |mut scratch| {

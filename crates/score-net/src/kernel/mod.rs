@@ -1,5 +1,5 @@
 //! Fused kernels: scores, jets, and the parameter gradients of losses of jets, for tiles of points that
-//! stay in cache, on the vector instructions of the machine.
+//! stay in cache, on the vector instructions of the machine. Of vector scores, losses of the score alone.
 
 mod activate;
 mod buffer;
@@ -18,6 +18,7 @@ mod sin;
 mod softplus;
 mod tanh;
 mod tile;
+mod vector;
 
 use fokker_sde_core::Real;
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -25,7 +26,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use crate::head::CoreInput;
 use crate::loss::Loss;
 use crate::parameters::Matrix;
-use crate::{Architecture, Derivatives, Element};
+use crate::{Architecture, Derivatives, Element, Output};
 use instruction_set::dispatch;
 use packed::Packed;
 
@@ -48,7 +49,7 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// `None` if there are no kernels for networks of this architecture.
+    /// `None` if the architecture is impossible.
     pub(crate) fn new<E: Element>(
         architecture: &Architecture,
         parameters: &[Matrix<E>],
@@ -57,7 +58,8 @@ impl Kernel {
         Packed::new(architecture, parameters).map(|packed| Self { packed, set })
     }
 
-    /// `∇_y N(y_i, τ)` of a potential for every row of `y`, with the features `τ` of one time.
+    /// `∇_y N(y_i, τ)` of a potential or `F(y_i, τ)` of a vector score for every row of `y`, with the features `τ` of one
+    /// time.
     pub(crate) fn score<E: Real>(
         &self,
         time: &[E],
@@ -67,7 +69,8 @@ impl Kernel {
         dispatch!(self.set, simd => score::score(simd, &self.packed, time, place, out));
     }
 
-    /// See [`gradient::add_loss_gradient`].
+    /// See [`gradient::add_loss_gradient`]; of a vector score, which has no other derivatives than
+    /// [`Derivatives::Gradient`], [`vector::add_loss_gradient`].
     pub(crate) fn add_loss_gradient<E: Real>(
         &self,
         input: &CoreInput<E>,
@@ -76,9 +79,15 @@ impl Kernel {
         gradient: Option<&mut [E]>,
     ) -> f64 {
         let network = &self.packed;
-        dispatch!(
-            self.set,
-            simd => gradient::add_loss_gradient(simd, network, input, derivatives, loss, gradient)
-        )
+        match network.kind {
+            Output::Potential => dispatch!(
+                self.set,
+                simd => gradient::add_loss_gradient(simd, network, input, derivatives, loss, gradient)
+            ),
+            Output::Vector => dispatch!(
+                self.set,
+                simd => vector::add_loss_gradient(simd, network, input, loss, gradient)
+            ),
+        }
     }
 }

@@ -13,6 +13,8 @@ pub(super) struct Packed {
     /// The number of features of the time, which come before the point.
     pub(super) features: usize,
     pub(super) dim: usize,
+    /// What the output is: for a potential one number, for a vector score `dim`.
+    pub(super) kind: Output,
     pub(super) layers: Vec<PackedLayer>,
     /// The map to the output.
     pub(super) output: Affine,
@@ -82,6 +84,27 @@ impl Affine {
         product(simd, h, self.inputs, &self.forward, self.stride, start, finish);
     }
 
+    /// The same kept in `out`, where the outputs may be few.
+    pub(super) fn push_to<S: Simd>(
+        &self,
+        simd: S,
+        h: &[f32],
+        start: Option<&[f32]>,
+        out: &mut [f32],
+    ) {
+        let (w, depth) = (&self.reverse, self.input_stride);
+        match self.outputs {
+            2 => narrow_product::<S, 2>(simd, h, w, depth, store(simd, out)),
+            3 => narrow_product::<S, 3>(simd, h, w, depth, store(simd, out)),
+            4 => narrow_product::<S, 4>(simd, h, w, depth, store(simd, out)),
+            _ => return self.push_forward(simd, h, start, store(simd, out)),
+        }
+        if let Some(start) = start {
+            let rows = out.chunks_exact_mut(self.stride);
+            rows.for_each(|row| row.iter_mut().zip(start).for_each(|(z, b)| *z += b));
+        }
+    }
+
     /// The cotangents of the inputs from those of the outputs, `z̄ W`, handed to `finish` as by [`product`].
     pub(super) fn pull_back<S: Simd>(
         &self,
@@ -108,15 +131,12 @@ fn narrow<E: Element>(value: E) -> f32 {
 }
 
 impl Packed {
-    /// `None` if the kernels do not know such networks: vector scores.
+    /// The kernels know every [`Architecture`], and no layers of one's own; `None` if it is impossible.
     pub(super) fn new<E: Element>(
         architecture: &Architecture,
         parameters: &[Matrix<E>],
     ) -> Option<Self> {
         let layers = architecture.layers().ok()?;
-        if architecture.output != Output::Potential {
-            return None;
-        }
         let mut hidden = Vec::with_capacity(layers.len());
         let mut output = None;
         for (layer, pair) in layers.iter().zip(parameters.chunks_exact(2)) {
@@ -130,7 +150,7 @@ impl Packed {
             }
         }
         let (features, dim) = (architecture.time.features(), architecture.dim);
-        Some(Self { features, dim, layers: hidden, output: output? })
+        Some(Self { features, dim, kind: architecture.output, layers: hidden, output: output? })
     }
 
     /// The number of inputs `[τ, y]`.
@@ -146,6 +166,11 @@ impl Packed {
     /// The last hidden layer.
     pub(super) fn last(&self) -> usize {
         self.layers.len() - 1
+    }
+
+    /// The stride of the widest hidden layer.
+    pub(super) fn widest(&self) -> usize {
+        self.layers.iter().map(|layer| layer.stride).max().unwrap_or(0)
     }
 
     /// Floats for each point that [`Packed::pull_back`] carries past residual blocks.

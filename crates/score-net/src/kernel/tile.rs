@@ -2,9 +2,9 @@ use fearless_simd::Simd;
 use std::ops::Range;
 
 use fokker_sde_core::{Jet, Real};
-use ndarray::{ArrayView2, Axis};
+use ndarray::Axis;
 
-use super::buffer::Scratch;
+use super::buffer::{Scratch, get_rows, put_rows};
 use super::elementwise::{activate, activate_with_tangents, add, add_row_products};
 use super::finish::{pull, store};
 use super::packed::{Affine, Packed};
@@ -233,17 +233,14 @@ impl<'a> Tile<'a> {
     pub(super) fn write<E: Real>(&self, network: &Packed, jet: &mut Jet<E>) {
         let of = |value: f32| E::of(f64::from(value));
         let stride = self.input.len() / self.rows;
-        let derivatives = self.input_adjoint.chunks_exact(stride);
-        for (mut slots, row) in jet.gradient.rows_mut().into_iter().zip(derivatives.clone()) {
-            let slopes = &row[network.features..];
-            slots.iter_mut().zip(slopes).for_each(|(slot, &s)| *slot = of(s));
-        }
+        get_rows(self.input_adjoint, stride, network.features, jet.gradient.view_mut());
         if self.layers.iter().any(|layer| layer.second.is_some()) {
             let share = self.share();
             jet.value.iter_mut().zip(&self.value).for_each(|(slot, &v)| *slot = of(v));
             let sums = jet.laplacian.iter_mut().zip(&self.laplacian);
             sums.for_each(|(slot, &v)| *slot = of(share * v));
-            let rates = self.rate.chunks_exact(stride);
+            let (derivatives, rates) =
+                (self.input_adjoint.chunks_exact(stride), self.rate.chunks_exact(stride));
             for ((slot, row), rate) in jet.time_derivative.iter_mut().zip(derivatives).zip(rates) {
                 let terms =
                     row[..network.features].iter().zip(rate).map(|(slope, rate)| slope * rate);
@@ -291,13 +288,5 @@ impl Tangents<'_> {
             Self::Axes => None,
             Self::Probes(directions) => Some(directions),
         }
-    }
-}
-
-/// Writes the rows of an array into a matrix from column `from` on.
-fn put_rows<E: Real>(matrix: &mut [f32], stride: usize, from: usize, values: ArrayView2<'_, E>) {
-    for (row, values) in matrix.chunks_exact_mut(stride).zip(values.rows()) {
-        let slots = row[from..].iter_mut().zip(values);
-        slots.for_each(|(slot, value)| *slot = value.wide() as f32);
     }
 }
