@@ -128,8 +128,8 @@ impl<E: Element> ScoreNetwork<E> {
         misshapen.map_or(Ok(sum), |error| Err(error.into()))
     }
 
-    /// As [`ScoreNetwork::add_loss`], for the jets of a vector score. The kernels know losses of the score; others are
-    /// left to the reference.
+    /// As [`ScoreNetwork::add_loss`], for the jets of a vector score. The kernels know losses of the score, and without a
+    /// gradient those of its first derivatives; others are left to the reference.
     ///
     /// # Errors
     /// As [`ScoreNetwork::add_loss`]; if this is a potential.
@@ -171,6 +171,9 @@ impl<E: Element> ScoreNetwork<E> {
                     sum
                 };
                 kernel.add_loss_gradient(&input, Derivatives::Gradient, of_score, gradient)
+            }
+            (Some(kernel), VectorDerivatives::First) if gradient.is_none() => {
+                kernel.add_vector_jet_loss(&input, loss)
             }
             _ => self.add_reference_loss(
                 x.nrows(),

@@ -69,6 +69,23 @@ pub(super) fn pull_in_place<S: Simd>(
     }
 }
 
+/// With `z_i` from a product of matrices: `tangent` becomes `f′ z_i`.
+#[inline(always)]
+pub(super) fn push_tangent<S: Simd>(
+    simd: S,
+    slope: &[f32],
+    tangent: &mut [f32],
+) -> impl FnMut(usize, usize, &[S::f32s]) {
+    #[inline(always)]
+    move |_, place, z_i| {
+        let range = place..place + z_i.len() * S::f32s::LEN;
+        let (slope, tangent) = (&slope[range.clone()], &mut tangent[range]);
+        for (place, &z_i) in places::<S>().zip(z_i) {
+            put(simd, at(simd, slope, place) * z_i, tangent, place);
+        }
+    }
+}
+
 /// The functional's channel through an activation, and what the way back needs of it. With `z_m` from a
 /// product of matrices and `c` one number per row: `along` becomes `h_m = f′ z_m + c f″ q` and `curvature`
 /// goes from `f″` to `(f″ z_m + c f‴ q) g`. The terms with `c` are there only with the Laplacian.

@@ -1,5 +1,6 @@
 //! Fused kernels: scores, jets, and the parameter gradients of losses of jets, for tiles of points that
-//! stay in cache, on the vector instructions of the machine. Of vector scores, losses of the score alone.
+//! stay in cache, on the vector instructions of the machine. Of vector scores, losses of the score have gradients, and
+//! first derivatives have values.
 
 mod activate;
 mod buffer;
@@ -24,7 +25,7 @@ use fokker_sde_core::Real;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::head::CoreInput;
-use crate::loss::Loss;
+use crate::loss::{Loss, VectorLoss};
 use crate::parameters::Matrix;
 use crate::{Architecture, Derivatives, Element, Output};
 use instruction_set::dispatch;
@@ -89,5 +90,14 @@ impl Kernel {
                 simd => vector::add_loss_gradient(simd, network, input, loss, gradient)
             ),
         }
+    }
+
+    /// See [`vector::add_jet_loss`].
+    pub(crate) fn add_vector_jet_loss<E: Element>(
+        &self,
+        input: &CoreInput<E>,
+        loss: &mut VectorLoss<'_, E>,
+    ) -> f64 {
+        dispatch!(self.set, simd => vector::add_jet_loss(simd, &self.packed, input, loss))
     }
 }

@@ -1,5 +1,5 @@
 //! Networks for vector scores `F(y, τ)`: losses of the score with their parameter gradients by ordinary
-//! backpropagation.
+//! backpropagation, and first derivatives by tangents carried forward.
 
 use std::ops::Range;
 
@@ -9,14 +9,15 @@ use ndarray::Axis;
 
 use super::buffer::{Scratch, get_rows, put_rows, with_scratch};
 use super::elementwise::{activate_with_slope, add, add_rows};
-use super::finish::{pull_in_place, store};
+use super::finish::{pull_in_place, push_tangent, repeat, store};
 use super::packed::Packed;
 use super::padded_gradient::PaddedGradient;
 use super::product::{Rows, outer_product};
 use super::tile_rows;
 use crate::head::CoreInput;
-use crate::loss::Loss;
+use crate::loss::{Loss, VectorLoss};
 use crate::network::blocks;
+use crate::{Element, VectorJet};
 
 /// A tile of points on its way through the network.
 struct VectorTile<'a> {
@@ -71,6 +72,54 @@ pub(super) fn add_loss_gradient<S: Simd, E: Real>(
     })
 }
 
+/// The sum of `loss` over the points, called for ranges of points in turn with `F`, its derivatives along the axes of
+/// `y` and that in time at fixed `y`.
+///
+/// Each direction is carried through the whole network by itself, by `h_i = f′ z_i`: so only two layers of tangents
+/// have to be in cache beside the slopes, whatever the dimension.
+pub(super) fn add_jet_loss<S: Simd, E: Element>(
+    simd: S,
+    network: &Packed,
+    input: &CoreInput<E>,
+    loss: &mut VectorLoss<'_, E>,
+) -> f64 {
+    let (n, dim) = input.place.dim();
+    let (stride, input_stride) = (network.output.stride, network.input_stride());
+    let widest = network.widest();
+    let floats = VectorTile::floats(network) + 2 * widest + input_stride + stride;
+    let rows = tile_rows(floats, n);
+    with_scratch(rows * floats, |mut scratch| {
+        let mut tile = VectorTile::new(network, rows, &mut scratch);
+        let rate = scratch.zeros(rows * input_stride);
+        let mut tangents = [(); 2].map(|()| scratch.take(rows * widest));
+        let out = scratch.take(rows * stride);
+        let mut total = 0.0;
+        for range in blocks(n, rows) {
+            tile.load(input, range.clone());
+            put_rows(rate, input_stride, 0, input.rate.slice_axis(Axis(0), range.clone().into()));
+            tile.forward(simd, network);
+            let mut jet = VectorJet::zeros(range.len(), dim);
+            get_rows(tile.output, stride, 0, jet.score.view_mut());
+            for axis in 0..dim {
+                tile.push(simd, network, Direction::Axis(axis), &mut tangents, out);
+                get_rows(out, stride, 0, jet.jacobian.index_axis_mut(Axis(2), axis));
+            }
+            tile.push(simd, network, Direction::Input(rate), &mut tangents, out);
+            get_rows(out, stride, 0, jet.time_derivative.view_mut());
+            total += loss(range, &mut jet);
+        }
+        total
+    })
+}
+
+/// What a derivative is along.
+enum Direction<'a> {
+    /// An axis of `y`.
+    Axis(usize),
+    /// Rows laid out as the input.
+    Input(&'a [f32]),
+}
+
 impl<'a> VectorTile<'a> {
     /// Floats that a tile takes for each of its points.
     fn floats(network: &Packed) -> usize {
@@ -113,6 +162,39 @@ impl<'a> VectorTile<'a> {
         }
         let top = &*self.layers[network.last()][0];
         network.output.push_to(simd, top, Some(&network.output.bias), self.output);
+    }
+
+    /// Carries a direction to the derivative of `F` along it.
+    fn push<S: Simd>(
+        &self,
+        simd: S,
+        network: &Packed,
+        direction: Direction<'_>,
+        [below, tangent]: &mut [&mut [f32]; 2],
+        out: &mut [f32],
+    ) {
+        for (index, (layer, [_, slope])) in network.layers.iter().zip(&self.layers).enumerate() {
+            let result = &mut tangent[..slope.len()];
+            let finish = push_tangent(simd, slope, result);
+            match direction {
+                _ if index > 0 => {
+                    let input = &below[..self.rows * layer.input_stride];
+                    layer.push_forward(simd, input, None, finish);
+                    if layer.skip {
+                        add(simd, input, result);
+                    }
+                }
+                Direction::Input(input) => layer.push_forward(simd, input, None, finish),
+                Direction::Axis(axis) => {
+                    // ∂z/∂y_i is a column of the first weight, at every point.
+                    let column = &layer.forward[(network.features + axis) * layer.stride..];
+                    repeat(simd, &column[..layer.stride], self.rows, |_| 1.0, finish);
+                }
+            }
+            std::mem::swap(below, tangent);
+        }
+        let top = &below[..self.rows * network.output.input_stride];
+        network.output.push_to(simd, top, None, out);
     }
 
     /// Carries the cotangents of `F` back to those of each `z` whose parameters are trained.

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use fokker_score_net::{
-    Activation, Architecture, Derivatives, Element, FourierFeatures, Gradient, InstructionSet,
-    Output, Prediction, Sin, Softplus, TimeInput, VectorDerivatives, VectorJet,
+    Activation, Architecture, Backend, Derivatives, Element, FourierFeatures, Gradient,
+    InstructionSet, Output, Prediction, Sin, Softplus, TimeInput, VectorDerivatives, VectorJet,
 };
 use fokker_sde_core::{Score, ScoreJet, SmoothScore};
 use ndarray::Array2;
@@ -140,5 +140,20 @@ fn vector_scores_and_their_jets_agree_with_the_reference() {
                 assert!(off < 1e-5, "{case}: score off by {off:e}");
             }
         }
+    }
+}
+
+#[test]
+fn there_are_kernels_for_their_jets() {
+    for shape in vector_shapes() {
+        let fused = network::<f32>(&shape, 3);
+        let reference = fused.clone().with_backend(Backend::Reference);
+        let (t, x) = points(100, shape.dim);
+        let [fused, reference] = [fused, reference].map(|network| {
+            let mut jet = ScoreJet::zeros(100, shape.dim);
+            network.score_jet(t.view(), x.view(), &mut jet).unwrap();
+            jet.time_derivative
+        });
+        assert_ne!(fused, reference, "{shape:?}");
     }
 }
