@@ -84,10 +84,10 @@ impl<E: Element> ScoreNetwork<E> {
         if let Some(gradient) = &gradient {
             self.check_gradient(gradient)?;
         }
-        if self.head().output == Output::Vector {
-            if derivatives.second() {
-                return Err(NetworkError::Output { needed: Output::Potential });
-            }
+        if derivatives.second() {
+            self.check_output(Output::Potential)?;
+        }
+        if self.head().output == Output::Vector && self.kernel().is_none() {
             let mut of_score = |range: Range<usize>, jet: &mut VectorJet<E>| {
                 let mut part = Jet::zeros(range.len(), x.ncols());
                 part.gradient.assign(&jet.score);
@@ -103,6 +103,7 @@ impl<E: Element> ScoreNetwork<E> {
             let n = range.len();
             let coefficients = input.coefficients.get(range.clone()).unwrap_or_default();
             let x = x.slice_axis(Axis(0), range.clone().into());
+            // What a vector score is made of F by is what the gradient of a potential is made of its layers' by.
             lift(coefficients, x, derivatives, jet);
             let sum = loss(range, jet);
             if let Err(error) = jet.check_shape(n, x.ncols()) {
@@ -127,7 +128,8 @@ impl<E: Element> ScoreNetwork<E> {
         misshapen.map_or(Ok(sum), |error| Err(error.into()))
     }
 
-    /// As [`ScoreNetwork::add_loss`], for the jets of a vector score. Always by the reference.
+    /// As [`ScoreNetwork::add_loss`], for the jets of a vector score. The kernels know losses of the score, and without a
+    /// gradient those of its first derivatives; others are left to the reference.
     ///
     /// # Errors
     /// As [`ScoreNetwork::add_loss`]; if this is a potential.
@@ -146,25 +148,43 @@ impl<E: Element> ScoreNetwork<E> {
         }
         let input = self.head().input(self.sde.as_ref(), t, x);
         let mut misshapen = None;
-        let sum = self.add_reference_loss(
-            x.nrows(),
-            |range| JetReader::vector(&input, range, derivatives),
-            |range, reader, entries| {
-                let n = range.len();
-                let coefficients = input.coefficients.get(range.clone()).unwrap_or_default();
-                let x = x.slice_axis(Axis(0), range.clone().into());
-                let mut jet = reader.read_vector(entries);
-                lift_vector(coefficients, x, derivatives, &mut jet);
-                let sum = loss(range, &mut jet);
-                if let Err(error) = jet.check_shape(n, x.ncols()) {
-                    misshapen = Some(error);
-                    jet = VectorJet::zeros(n, x.ncols());
-                }
-                pull_vector(coefficients, x, derivatives, &mut jet);
-                (sum, reader.vector_cotangents(&jet))
-            },
-            gradient,
-        )?;
+        let loss = &mut |range: Range<usize>, jet: &mut VectorJet<E>| {
+            let n = range.len();
+            let coefficients = input.coefficients.get(range.clone()).unwrap_or_default();
+            let x = x.slice_axis(Axis(0), range.clone().into());
+            lift_vector(coefficients, x, derivatives, jet);
+            let sum = loss(range, jet);
+            if let Err(error) = jet.check_shape(n, x.ncols()) {
+                misshapen = Some(error);
+                *jet = VectorJet::zeros(n, x.ncols());
+            }
+            pull_vector(coefficients, x, derivatives, jet);
+            sum
+        };
+        let sum = match (self.kernel(), derivatives) {
+            (Some(kernel), VectorDerivatives::Value) => {
+                let of_score = &mut |range: Range<usize>, jet: &mut Jet<E>| {
+                    let mut whole = VectorJet::zeros(range.len(), x.ncols());
+                    std::mem::swap(&mut whole.score, &mut jet.gradient);
+                    let sum = loss(range, &mut whole);
+                    std::mem::swap(&mut whole.score, &mut jet.gradient);
+                    sum
+                };
+                kernel.add_loss_gradient(&input, Derivatives::Gradient, of_score, gradient)
+            }
+            (Some(kernel), VectorDerivatives::First) if gradient.is_none() => {
+                kernel.add_vector_jet_loss(&input, loss)
+            }
+            _ => self.add_reference_loss(
+                x.nrows(),
+                |range| JetReader::vector(&input, range, derivatives),
+                |range, reader, entries| {
+                    let mut jet = reader.read_vector(entries);
+                    (loss(range, &mut jet), reader.vector_cotangents(&jet))
+                },
+                gradient,
+            )?,
+        };
         misshapen.map_or(Ok(sum), |error| Err(error.into()))
     }
 

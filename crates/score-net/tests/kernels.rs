@@ -8,12 +8,18 @@ use std::sync::Arc;
 use dfdx::prelude::{Backward, NoneTape, OwnedTape, TryAdd, TryMul};
 use fokker_score_net::{
     Activation, ActivationFunction, Architecture, Backend, CustomActivation, Derivatives, Element,
-    FourierFeatures, Gradient, InstructionSet, NetworkError, Prediction, ScoreNetwork, Sin,
+    FourierFeatures, Gradient, InstructionSet, NetworkError, Output, Prediction, ScoreNetwork, Sin,
     Softplus, TimeInput,
 };
-use fokker_sde_core::{Jet, OrnsteinUhlenbeck, Potential, Purpose, Score, Streams};
+use fokker_sde_core::{
+    Jet, OrnsteinUhlenbeck, Potential, Purpose, Score, ScoreJet, SmoothScore, Streams,
+};
 use ndarray::{Array1, Array2, Array3};
 use rand::RngExt;
+use vector::vector_shapes;
+
+#[path = "kernels/vector.rs"]
+mod vector;
 
 /// `arctan z`, an activation of the user's own.
 #[derive(Debug)]
@@ -76,6 +82,18 @@ fn shapes() -> Vec<Architecture> {
             time: TimeInput::LogSnr,
             prediction: Prediction::Data,
             ..any(20, &[48], Activation::Gelu)
+        },
+        Architecture { residual: true, ..shape(2, &[80, 80, 80], 4.0) },
+        // With layers between the blocks, one of them at the top.
+        Architecture { residual: true, ..any(5, &[20, 20, 33, 33, 33, 9], Activation::Tanh) },
+        Architecture { residual: true, ..any(64, &[40, 40], Activation::Silu) },
+        Architecture { residual: true, ..any(1, &[3, 3], Activation::Gelu) },
+        Architecture {
+            residual: true,
+            time: TimeInput::LogSnr,
+            prediction: Prediction::Preconditioned { data_std: 0.8 },
+            fourier: Some(FourierFeatures { count: 24, scale: 0.7 }),
+            ..any(3, &[24, 24, 24], Activation::Silu)
         },
     ]
 }
@@ -251,6 +269,19 @@ fn the_reference_can_be_selected_and_serves_double_precision() {
 }
 
 #[test]
+fn there_are_kernels_for_every_shape() {
+    for shape in [shapes(), vector_shapes()].concat() {
+        let fused = network::<f32>(&shape, 3);
+        let reference = fused.clone().with_backend(Backend::Reference);
+        let at = points(100, shape.dim);
+        let [fused, reference] =
+            [fused, reference].map(|network| gradient_of(&network, &at, Derivatives::Gradient).1);
+        // The reference adds in another order.
+        assert_ne!(fused, reference, "{shape:?}");
+    }
+}
+
+#[test]
 fn a_recorded_loss_joins_others_on_a_tape() {
     let network = network::<f32>(&Architecture::paper(), 4);
     let at = points(30, 2);
@@ -270,19 +301,31 @@ fn a_recorded_loss_joins_others_on_a_tape() {
 
 #[test]
 fn one_broken_point_does_not_spoil_the_scores_of_others() {
-    let network = network::<f32>(&Architecture::paper(), 5);
-    let (_, mut x) = points(20, 2);
-    let mut whole = Array2::zeros((20, 2));
-    network.score(0.5, x.view(), whole.view_mut()).unwrap();
-    for broken in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        x[[7, 1]] = broken;
-        for set in InstructionSet::available() {
-            let network = network.clone().with_instruction_set(set);
-            let mut score = Array2::zeros((20, 2));
-            network.score(0.5, x.view(), score.view_mut()).unwrap();
-            assert!(!score.row(7).iter().all(|s| s.is_finite()));
-            score.row_mut(7).assign(&whole.row(7));
-            assert!(error(&score, &whole) < 1e-6);
+    let base = Architecture::paper();
+    let vector = Architecture { output: Output::Vector, residual: true, ..base.clone() };
+    for shape in [base.clone(), Architecture { residual: true, ..base }, vector] {
+        let network = network::<f32>(&shape, 5);
+        let (_, mut x) = points(20, 2);
+        let mut whole = Array2::zeros((20, 2));
+        network.score(0.5, x.view(), whole.view_mut()).unwrap();
+        for broken in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            x[[7, 1]] = broken;
+            for set in InstructionSet::available() {
+                let network = network.clone().with_instruction_set(set);
+                let mut score = Array2::zeros((20, 2));
+                network.score(0.5, x.view(), score.view_mut()).unwrap();
+                assert!(!score.row(7).iter().all(|s| s.is_finite()));
+                score.row_mut(7).assign(&whole.row(7));
+                assert!(error(&score, &whole) < 1e-6);
+                if shape.output == Output::Vector {
+                    let mut jet = ScoreJet::zeros(20, 2);
+                    let t = Array1::from_elem(20, 0.5);
+                    network.score_jet(t.view(), x.view(), &mut jet).unwrap();
+                    assert!(jet.divergence[7].is_nan());
+                    jet.divergence[7] = 0.0;
+                    assert!(jet.divergence.iter().all(|d| d.is_finite()));
+                }
+            }
         }
     }
 }

@@ -1,5 +1,8 @@
 use std::cell::Cell;
 
+use fokker_sde_core::Real;
+use ndarray::{ArrayView2, ArrayViewMut2};
+
 /// Floats in a cache line; rows of matrices are padded to a multiple of it.
 pub(super) const LINE: usize = 16;
 
@@ -80,5 +83,30 @@ impl<'a> Scratch<'a> {
         let zeros = self.take(floats);
         zeros.fill(0.0);
         zeros
+    }
+}
+
+/// Writes the rows of an array into a matrix from column `from` on.
+pub(super) fn put_rows<E: Real>(
+    matrix: &mut [f32],
+    stride: usize,
+    from: usize,
+    values: ArrayView2<'_, E>,
+) {
+    for (row, values) in matrix.chunks_exact_mut(stride).zip(values.rows()) {
+        let slots = row[from..].iter_mut().zip(values);
+        slots.for_each(|(slot, value)| *slot = value.wide() as f32);
+    }
+}
+
+/// Reads an array from the columns of a matrix from `from` on.
+pub(super) fn get_rows<E: Real>(
+    matrix: &[f32],
+    stride: usize,
+    from: usize,
+    mut out: ArrayViewMut2<'_, E>,
+) {
+    for (mut out, row) in out.rows_mut().into_iter().zip(matrix.chunks_exact(stride)) {
+        out.iter_mut().zip(&row[from..]).for_each(|(out, &s)| *out = E::of(f64::from(s)));
     }
 }

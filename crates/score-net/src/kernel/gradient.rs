@@ -19,6 +19,14 @@
 //! - `Ĝ_i = f′ G_i + 2c f″ z_i g`,
 //! - `ĝ_m = f′ g_m + (f″ z_m + c f‴ q) g + Σ f″ z_i G_i`.
 //!
+//! A residual block `h = h_below + f(z)` adds the derivatives of `h_below` to those of `f(z)`, and the cotangents of its
+//! output to those that its input has through `z`:
+//!
+//! - `h_i = h_below,i + f′ z_i` and `h_m = h_below,m + f′ z_m + c f″ q`,
+//! - `g_below = Wᵀ ĝ + g`, and as `M` and `∂_i` of it `g_m,below = Wᵀ ĝ_m + g_m` and `G_below,i = Wᵀ Ĝ_i + G_i`.
+//!
+//! `Ĝ_i` and `ĝ_m` are as above: they are derivatives of `ĝ = f′ g`, whatever `g` is made of.
+//!
 //! At the top `g_m = b w` with `w` the weights of the output, and `G_i = 0`. A point thus costs, in matrix
 //! products for each layer between hidden ones and with its weight gradient, 6 without the Laplacian and
 //! `6 + 3d` with it.
@@ -26,9 +34,11 @@
 use fearless_simd::Simd;
 use fokker_sde_core::{Jet, Real};
 
-use super::buffer::{Scratch, with_scratch};
-use super::elementwise::{add_rows, pull_along, push_along, store};
+use super::buffer::with_scratch;
+use super::elementwise::{add, add_rows};
+use super::finish::{accumulate, pull_along, push_along, store};
 use super::packed::Packed;
+use super::padded_gradient::PaddedGradient;
 use super::product::{Rows, outer_product};
 use super::tile::{Needed, Tile};
 use super::tile_rows;
@@ -46,14 +56,6 @@ struct Functional<'a> {
     direction: &'a mut [f32],
 }
 
-/// The gradient of all parameters, in padded matrices.
-struct PaddedGradient<'a> {
-    /// For each hidden layer `[outputs, inputs]`, for the first `[inputs, outputs]`, and the bias.
-    layers: Vec<[&'a mut [f32]; 2]>,
-    output: &'a mut [f32],
-    output_bias: f32,
-}
-
 /// The sum of `loss` over the points `(x_i, t_i)`, whose parameter gradient is added to `gradient`.
 ///
 /// `loss` is called for ranges of points in turn, with their jet, which it replaces by its own partial
@@ -68,8 +70,7 @@ pub(super) fn add_loss_gradient<S: Simd, E: Real>(
 ) -> f64 {
     let (n, dim) = input.place.dim();
     let needed = Needed::new(network, &derivatives);
-    let widest = network.layers.iter().map(|layer| layer.stride).max().unwrap_or(0);
-    let spare = needed.tangents * widest;
+    let spare = needed.tangents * network.widest();
     let floats = Tile::floats(network, needed) + network.input_stride() + spare;
     let rows = tile_rows(floats, n);
     with_scratch(rows * floats + PaddedGradient::floats(network), |mut scratch| {
@@ -138,6 +139,9 @@ impl Functional<'_> {
             let input = before.last().map_or(&*self.direction, |below| &*below.along);
             let finish = push_along(simd, &self.laplacian, &mut rest[0]);
             layer.push_forward(simd, input, None, finish);
+            if layer.skip {
+                add(simd, input, rest[0].along);
+            }
         }
         for index in (0..network.layers.len()).rev() {
             let (before, after) = tile.layers.split_at_mut(index + 1);
@@ -145,11 +149,15 @@ impl Functional<'_> {
             let size = current.value.len();
             let tangents = current.second.as_ref().map_or(0, |second| second.bends.len());
             let tangent_adjoints = &mut spare[..tangents];
+            let carried = &mut *tile.carried;
             let Some(next) = after.first() else {
                 if current.second.is_some() {
                     tangent_adjoints.fill(0.0);
                     let finish = pull_along(simd, &self.laplacian, current, tangent_adjoints);
-                    network.pull_back_output(simd, tile.rows, |row| self.value[row], finish);
+                    let b = |row| self.value[row];
+                    network.pull_back_output(simd, tile.rows, b, carried, finish);
+                } else {
+                    carried.fill(0.0);
                 }
                 continue;
             };
@@ -157,45 +165,20 @@ impl Functional<'_> {
             if let Some(second) = &next.second {
                 let bends = second.bends.chunks_exact(next.value.len());
                 for (bend, adjoint) in bends.zip(tangent_adjoints.chunks_exact_mut(size)) {
-                    above.pull_back(simd, bend, store(simd, adjoint));
+                    match above.skip {
+                        // Those of the layer above lie there still: it is as wide.
+                        true => above.pull_back(simd, bend, accumulate(simd, adjoint)),
+                        false => above.pull_back(simd, bend, store(simd, adjoint)),
+                    }
                 }
             }
             let finish = pull_along(simd, &self.laplacian, current, tangent_adjoints);
-            above.pull_back(simd, next.curvature, finish);
+            network.pull_back(simd, index, next.curvature, carried, finish);
         }
     }
 }
 
-impl<'a> PaddedGradient<'a> {
-    /// Rows of the first weight's gradient: an even number.
-    fn first_rows(network: &Packed) -> usize {
-        network.inputs().next_multiple_of(4)
-    }
-
-    fn weight_size(network: &Packed, index: usize) -> usize {
-        let layer = &network.layers[index];
-        if index == 0 {
-            Self::first_rows(network) * layer.stride
-        } else {
-            layer.stride * layer.input_stride
-        }
-    }
-
-    fn floats(network: &Packed) -> usize {
-        let layers = network.layers.iter().enumerate();
-        let hidden = layers.map(|(index, layer)| Self::weight_size(network, index) + layer.stride);
-        hidden.sum::<usize>() + network.output.len()
-    }
-
-    fn zeros(network: &Packed, scratch: &mut Scratch<'a>) -> Self {
-        let mut zeros = |size| scratch.zeros(size);
-        let layers = network.layers.iter().enumerate();
-        let layers = layers
-            .map(|(index, layer)| [Self::weight_size(network, index), layer.stride].map(&mut zeros))
-            .collect();
-        Self { layers, output: zeros(network.output.len()), output_bias: 0.0 }
-    }
-
+impl PaddedGradient<'_> {
     /// Adds `Mφ`'s gradient over the points of a tile.
     fn add<S: Simd>(
         &mut self,
@@ -205,13 +188,15 @@ impl<'a> PaddedGradient<'a> {
         functional: &Functional<'_>,
     ) {
         let last = &tile.layers[network.last()];
-        add_rows(simd, last.along, self.output);
+        let [output, output_bias] = &mut self.output;
+        let stride = network.output.input_stride;
+        let output = &mut output[..stride];
+        add_rows(simd, last.along, output);
         if last.second.is_some() {
-            let stride = self.output.len();
             for (h, &b) in last.value.chunks_exact(stride).zip(&functional.value) {
-                self.output.iter_mut().zip(h).for_each(|(w, h)| *w += b * h);
+                output.iter_mut().zip(h).for_each(|(w, h)| *w += b * h);
             }
-            self.output_bias += functional.value.iter().sum::<f32>();
+            output_bias[0] += functional.value.iter().sum::<f32>();
         }
         let mut pairs = Vec::new();
         for (index, [weight, bias]) in self.layers.iter_mut().enumerate() {
@@ -246,35 +231,5 @@ impl<'a> PaddedGradient<'a> {
             }
             outer_product(simd, &pairs, weight, layer.input_stride);
         }
-    }
-
-    /// Adds this to a gradient laid out as the network's parameters.
-    fn add_to<E: Real>(self, network: &Packed, gradient: &mut [E]) {
-        let mut rest = gradient;
-        let mut next = |size: usize| {
-            let (head, tail) = std::mem::take(&mut rest).split_at_mut(size);
-            rest = tail;
-            head
-        };
-        let add = |slot: &mut E, value: &f32| *slot += E::of(f64::from(*value));
-        for (index, (layer, [weight, bias])) in network.layers.iter().zip(self.layers).enumerate() {
-            let (rows, bias_row) = (next(layer.outputs * layer.inputs), next(layer.outputs));
-            if !layer.trained {
-                continue;
-            }
-            for (o, row) in rows.chunks_exact_mut(layer.inputs).enumerate() {
-                if index == 0 {
-                    let column = weight[o..].iter().step_by(layer.stride);
-                    row.iter_mut().zip(column).for_each(|(slot, value)| add(slot, value));
-                } else {
-                    let padded = &weight[o * layer.input_stride..];
-                    row.iter_mut().zip(padded).for_each(|(slot, value)| add(slot, value));
-                }
-            }
-            bias_row.iter_mut().zip(bias).for_each(|(slot, value)| add(slot, value));
-        }
-        let inputs = network.layers[network.last()].outputs;
-        next(inputs).iter_mut().zip(self.output).for_each(|(slot, value)| add(slot, value));
-        next(1).iter_mut().for_each(|slot| add(slot, &self.output_bias));
     }
 }

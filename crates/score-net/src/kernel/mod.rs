@@ -1,14 +1,17 @@
 //! Fused kernels: scores, jets, and the parameter gradients of losses of jets, for tiles of points that
-//! stay in cache, on the vector instructions of the machine.
+//! stay in cache, on the vector instructions of the machine. Of vector scores, losses of the score have gradients, and
+//! first derivatives have values.
 
 mod activate;
 mod buffer;
 mod elementwise;
 mod exponential;
+mod finish;
 mod gelu;
 mod gradient;
 mod instruction_set;
 mod packed;
+mod padded_gradient;
 mod product;
 mod score;
 mod silu;
@@ -16,14 +19,15 @@ mod sin;
 mod softplus;
 mod tanh;
 mod tile;
+mod vector;
 
 use fokker_sde_core::Real;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::head::CoreInput;
-use crate::loss::Loss;
+use crate::loss::{Loss, VectorLoss};
 use crate::parameters::Matrix;
-use crate::{Architecture, Derivatives, Element};
+use crate::{Architecture, Derivatives, Element, Output};
 use instruction_set::dispatch;
 use packed::Packed;
 
@@ -46,7 +50,7 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// `None` if there are no kernels for networks of this architecture.
+    /// `None` if the architecture is impossible.
     pub(crate) fn new<E: Element>(
         architecture: &Architecture,
         parameters: &[Matrix<E>],
@@ -55,7 +59,8 @@ impl Kernel {
         Packed::new(architecture, parameters).map(|packed| Self { packed, set })
     }
 
-    /// `∇_y N(y_i, τ)` of a potential for every row of `y`, with the features `τ` of one time.
+    /// `∇_y N(y_i, τ)` of a potential or `F(y_i, τ)` of a vector score for every row of `y`, with the features `τ` of one
+    /// time.
     pub(crate) fn score<E: Real>(
         &self,
         time: &[E],
@@ -65,7 +70,8 @@ impl Kernel {
         dispatch!(self.set, simd => score::score(simd, &self.packed, time, place, out));
     }
 
-    /// See [`gradient::add_loss_gradient`].
+    /// See [`gradient::add_loss_gradient`]; of a vector score, which has no other derivatives than
+    /// [`Derivatives::Gradient`], [`vector::add_loss_gradient`].
     pub(crate) fn add_loss_gradient<E: Real>(
         &self,
         input: &CoreInput<E>,
@@ -74,9 +80,24 @@ impl Kernel {
         gradient: Option<&mut [E]>,
     ) -> f64 {
         let network = &self.packed;
-        dispatch!(
-            self.set,
-            simd => gradient::add_loss_gradient(simd, network, input, derivatives, loss, gradient)
-        )
+        match network.kind {
+            Output::Potential => dispatch!(
+                self.set,
+                simd => gradient::add_loss_gradient(simd, network, input, derivatives, loss, gradient)
+            ),
+            Output::Vector => dispatch!(
+                self.set,
+                simd => vector::add_loss_gradient(simd, network, input, loss, gradient)
+            ),
+        }
+    }
+
+    /// See [`vector::add_jet_loss`].
+    pub(crate) fn add_vector_jet_loss<E: Element>(
+        &self,
+        input: &CoreInput<E>,
+        loss: &mut VectorLoss<'_, E>,
+    ) -> f64 {
+        dispatch!(self.set, simd => vector::add_jet_loss(simd, &self.packed, input, loss))
     }
 }

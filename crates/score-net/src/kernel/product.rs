@@ -224,7 +224,7 @@ fn read<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [S::f32s; V] {
 mod tests {
     use super::*;
     use crate::kernel::InstructionSet;
-    use crate::kernel::elementwise::store;
+    use crate::kernel::finish::store;
     use crate::kernel::instruction_set::dispatch;
 
     /// Small integers, whose sums of products are exact in any order.

@@ -2,18 +2,19 @@ use fearless_simd::Simd;
 use std::ops::Range;
 
 use fokker_sde_core::{Jet, Real};
-use ndarray::{ArrayView2, Axis};
+use ndarray::Axis;
 
-use super::buffer::Scratch;
-use super::elementwise::{activate, activate_with_tangents, add_row_products, pull, store};
-use super::packed::Packed;
+use super::buffer::{Scratch, get_rows, put_rows};
+use super::elementwise::{activate, activate_with_tangents, add, add_row_products};
+use super::finish::{pull, store};
+use super::packed::{Affine, Packed};
 use crate::Derivatives;
 use crate::head::CoreInput;
 
 /// What is known of a hidden layer at the points of a tile, `[rows, stride]` each. With `z` the input of
 /// the activation and `f` the activation:
 pub(super) struct LayerTile<'a> {
-    /// `h = f(z)`, and `z` before.
+    /// `h = f(z)`, or `h = h_below + f(z)` of a residual block, and `z` before.
     pub(super) value: &'a mut [f32],
     /// `f′(z)`.
     pub(super) slope: &'a mut [f32],
@@ -35,7 +36,7 @@ pub(super) struct SecondTile<'a> {
     pub(super) source: &'a mut [f32],
     /// `f‴(z) q`, `[rows, stride]`.
     pub(super) third: &'a mut [f32],
-    /// `h_i = f′(z) z_i`, `[tangents, rows, stride]`.
+    /// `h_i = f′(z) z_i`, plus that of the layer below in a residual block, `[tangents, rows, stride]`.
     pub(super) tangents: &'a mut [f32],
     /// `f″(z) z_i`, `[tangents, rows, stride]`; in the end cotangents of `z_i`.
     pub(super) bends: &'a mut [f32],
@@ -57,6 +58,8 @@ pub(super) struct Tile<'a> {
     pub(super) value: Vec<f32>,
     pub(super) laplacian: Vec<f32>,
     pub(super) layers: Vec<LayerTile<'a>>,
+    /// What [`Packed::pull_back`] carries.
+    pub(super) carried: &'a mut [f32],
 }
 
 impl<'a> Tile<'a> {
@@ -65,7 +68,7 @@ impl<'a> Tile<'a> {
         let arrays = if needed.second { 8 + 2 * needed.tangents } else { 6 };
         let strides: usize = network.layers.iter().map(|layer| layer.stride).sum();
         let probes = if needed.probes { needed.tangents } else { 0 };
-        (3 + probes) * network.input_stride() + arrays * strides
+        (3 + probes) * network.input_stride() + arrays * strides + network.carried()
     }
 
     pub(super) fn new(
@@ -96,6 +99,7 @@ impl<'a> Tile<'a> {
         Self {
             rows,
             layers: layers.collect(),
+            carried: scratch.take(rows * network.carried()),
             input: scratch.zeros(inputs),
             input_adjoint: scratch.take(inputs),
             rate: scratch.zeros(inputs),
@@ -140,8 +144,8 @@ impl<'a> Tile<'a> {
     /// Carries the points, and their tangents for the Laplacian, to the last hidden layer and the
     /// cotangents of `φ` back to the input.
     ///
-    /// The Laplacian obeys `Δh = f′ Δz + f″ q` with `Δz = W Δh`, linear with source `f″ q`: hence
-    /// `Δφ = Σ ⟨g, f″ q⟩` over the layers, and no forward pass of its own is needed.
+    /// The Laplacian obeys `Δh = f′ Δz + f″ q` with `Δz = W Δh_below`, and in a residual block `Δh_below` more, linear
+    /// with source `f″ q`: hence `Δφ = Σ ⟨g, f″ q⟩` over the layers, and no forward pass of its own is needed.
     pub(super) fn jet<S: Simd>(&mut self, simd: S, network: &Packed) {
         self.forward(simd, network);
         let last = network.last();
@@ -150,11 +154,10 @@ impl<'a> Tile<'a> {
             let (before, after) = self.layers.split_at_mut(index + 1);
             let tile = &mut before[index];
             let layer = &network.layers[index];
+            let (carried, finish) = (&mut *self.carried, pull(simd, tile));
             match after.first() {
-                None => network.pull_back_output(simd, self.rows, |_| 1.0, pull(simd, tile)),
-                Some(next) => {
-                    network.layers[index + 1].pull_back(simd, next.cotangent, pull(simd, tile));
-                }
+                None => network.pull_back_output(simd, self.rows, |_| 1.0, carried, finish),
+                Some(next) => network.pull_back(simd, index, next.cotangent, carried, finish),
             }
             if let Some(second) = &tile.second {
                 let (g, source) = (&*tile.adjoint, &*second.source);
@@ -164,9 +167,10 @@ impl<'a> Tile<'a> {
         let first = &network.layers[0];
         first.pull_back(simd, self.layers[0].cotangent, store(simd, self.input_adjoint));
         if self.layers[last].second.is_some() {
-            self.value.fill(network.output_bias);
+            let Affine { reverse, bias, .. } = &network.output;
+            self.value.fill(bias[0]);
             let values = &*self.layers[last].value;
-            add_row_products(simd, network.output.len(), values, &network.output, &mut self.value);
+            add_row_products(simd, reverse.len(), values, reverse, &mut self.value);
         }
     }
 
@@ -177,9 +181,12 @@ impl<'a> Tile<'a> {
             let below = before.last();
             let input = below.map_or(&*self.input, |below| &*below.value);
             layer.push_forward(simd, input, Some(&layer.bias), store(simd, tile.value));
+            let top = index == network.last();
             let Some(second) = &mut tile.second else {
-                let top = index == network.last();
                 activate(simd, layer.activation, top, tile.value, tile.slope, tile.curvature);
+                if layer.skip && !top {
+                    add(simd, input, tile.value);
+                }
                 continue;
             };
             let size = self.rows * layer.stride;
@@ -207,6 +214,12 @@ impl<'a> Tile<'a> {
                 [tile.value, tile.slope, tile.curvature],
                 second,
             );
+            if layer.skip {
+                add(simd, input, tile.value);
+                if let Some(below) = below.and_then(|below| below.second.as_ref()) {
+                    add(simd, below.tangents, second.tangents);
+                }
+            }
         }
     }
 
@@ -220,17 +233,14 @@ impl<'a> Tile<'a> {
     pub(super) fn write<E: Real>(&self, network: &Packed, jet: &mut Jet<E>) {
         let of = |value: f32| E::of(f64::from(value));
         let stride = self.input.len() / self.rows;
-        let derivatives = self.input_adjoint.chunks_exact(stride);
-        for (mut slots, row) in jet.gradient.rows_mut().into_iter().zip(derivatives.clone()) {
-            let slopes = &row[network.features..];
-            slots.iter_mut().zip(slopes).for_each(|(slot, &s)| *slot = of(s));
-        }
+        get_rows(self.input_adjoint, stride, network.features, jet.gradient.view_mut());
         if self.layers.iter().any(|layer| layer.second.is_some()) {
             let share = self.share();
             jet.value.iter_mut().zip(&self.value).for_each(|(slot, &v)| *slot = of(v));
             let sums = jet.laplacian.iter_mut().zip(&self.laplacian);
             sums.for_each(|(slot, &v)| *slot = of(share * v));
-            let rates = self.rate.chunks_exact(stride);
+            let (derivatives, rates) =
+                (self.input_adjoint.chunks_exact(stride), self.rate.chunks_exact(stride));
             for ((slot, row), rate) in jet.time_derivative.iter_mut().zip(derivatives).zip(rates) {
                 let terms =
                     row[..network.features].iter().zip(rate).map(|(slope, rate)| slope * rate);
@@ -278,13 +288,5 @@ impl Tangents<'_> {
             Self::Axes => None,
             Self::Probes(directions) => Some(directions),
         }
-    }
-}
-
-/// Writes the rows of an array into a matrix from column `from` on.
-fn put_rows<E: Real>(matrix: &mut [f32], stride: usize, from: usize, values: ArrayView2<'_, E>) {
-    for (row, values) in matrix.chunks_exact_mut(stride).zip(values.rows()) {
-        let slots = row[from..].iter_mut().zip(values);
-        slots.for_each(|(slot, value)| *slot = value.wide() as f32);
     }
 }
