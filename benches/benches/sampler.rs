@@ -11,7 +11,7 @@ use fokker_sde_core::{GridRule, OrnsteinUhlenbeck, Purpose, Streams, TargetName,
 fn sampler_step(c: &mut Criterion) {
     let network = ScoreNetwork::<f32>::paper(Streams::new(0)).unwrap();
     let steps = 10;
-    let grid = GridRule::Uniform { steps }.grid(10.0).unwrap();
+    let grid = GridRule::Uniform { steps }.grid(&OrnsteinUhlenbeck::PAPER).unwrap();
     let mut group = c.benchmark_group("sampler_step");
     group.sample_size(10);
     for particles in [100, 1000, 10_000, 100_000] {

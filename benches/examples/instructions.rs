@@ -94,7 +94,7 @@ fn adam(times: usize) -> Outcome {
 fn sampler_step(times: usize) -> Outcome {
     let network = network()?;
     let solver = EulerMaruyama { process: ReverseProcess::SDE, noise_free_last_step: true };
-    let grid = GridRule::Uniform { steps: 4 }.grid(10.0)?;
+    let grid = GridRule::Uniform { steps: 4 }.grid(&SDE)?;
     for _ in 0..times {
         solver.sample::<f32>(&network, &SDE, &grid, 256, Streams::new(0), &Unobserved)?;
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use fokker_fp_residual::{Conditions, Denoising, Objective, Residual};
 use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
 use fokker_score_net::{Adam, ScoreNetwork};
-use fokker_sde_core::{GridRule, Jet, OrnsteinUhlenbeck, Potential, Sde, Streams, TargetName};
+use fokker_sde_core::{GridRule, Jet, OrnsteinUhlenbeck, Potential, Streams, TargetName};
 use ndarray::{ArrayView2, Axis};
 
 const DENOISING_POINTS: usize = 20_000;
@@ -101,7 +101,7 @@ fn sample(
 ) -> Result<Vec<f64>, Box<dyn Error + Send + Sync>> {
     let (sde, streams) = (OrnsteinUhlenbeck::PAPER, Streams::new(0));
     let network = ScoreNetwork::<f32>::paper(streams)?;
-    let grid = GridRule::Uniform { steps: STEPS }.grid(sde.horizon())?;
+    let grid = GridRule::Uniform { steps: STEPS }.grid(&sde)?;
     let solver = EulerMaruyama { process, noise_free_last_step: false };
     repeat(seconds, || {
         solver.sample::<f32>(&network, &sde, &grid, PARTICLES, streams, &Unobserved)?;

@@ -1,7 +1,10 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use fokker_experiment::{Comparison, DistanceMethod, GroundCost, Method, Precision, TargetSource};
+use fokker_experiment::{
+    Comparison, DistanceMethod, GroundCost, Method, NetworkKind, Precision, TargetSource,
+    named_diffusions,
+};
 
 use crate::report::Failure;
 
@@ -31,9 +34,24 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Print a commented example configuration
-    #[command(after_help = "Example:\n  fokker init > my.ron")]
-    Init,
+    /// Print a commented configuration: an example, or one for a target, a diffusion and a network
+    #[command(
+        after_help = "Without options: the experiment of Deveney et al. (2025), small enough for two minutes.\n\n\
+                      Examples:\n  fokker init > my.ron\n  \
+                      fokker init --target points.csv --sde vp --network potential > my.ron"
+    )]
+    Init {
+        /// What to learn: a name such as moons, or a file of points, .npy or .csv
+        #[arg(long, value_name = "NAME|FILE")]
+        target: Option<TargetSource>,
+        /// The forward process
+        #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(
+            named_diffusions().into_iter().map(|(name, _)| name)))]
+        sde: Option<String>,
+        /// The network
+        #[arg(long, value_name = "KIND")]
+        network: Option<NetworkName>,
+    },
     /// Train, sample and measure as a configuration says, and leave a run folder
     ///
     /// A run that was ended early, even killed, is gone on with by the same command; its results are the
@@ -334,6 +352,27 @@ impl From<PrecisionName> for Precision {
     }
 }
 
+/// The kinds of networks that a configuration can begin with.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum NetworkName {
+    /// A preconditioned potential
+    Potential,
+    /// A preconditioned vector score
+    Vector,
+    /// The network and training of Deveney et al. (2025)
+    Paper,
+}
+
+impl From<NetworkName> for NetworkKind {
+    fn from(name: NetworkName) -> Self {
+        match name {
+            NetworkName::Potential => Self::Potential,
+            NetworkName::Vector => Self::Vector,
+            NetworkName::Paper => Self::Paper,
+        }
+    }
+}
+
 /// The names of the two samplers on the command line.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum MethodName {
@@ -373,7 +412,7 @@ impl Arguments {
     /// Refuses an option that the command would not look at.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         let command = match self.command {
-            Command::Init => "init",
+            Command::Init { .. } => "init",
             Command::Run { .. } => "run",
             Command::Report { .. } => "report",
             Command::Gap { .. } => "gap",
@@ -386,7 +425,10 @@ impl Arguments {
         let unused = [
             ("--seed", self.seed.is_some() && !self.draws()),
             ("--threads", self.threads.is_some() && !self.draws()),
-            ("--json", self.json && matches!(self.command, Command::Init | Command::Report { .. })),
+            (
+                "--json",
+                self.json && matches!(self.command, Command::Init { .. } | Command::Report { .. }),
+            ),
         ];
         if let Some((option, _)) = unused.into_iter().find(|(_, unused)| *unused) {
             return Err(Failure::Option { option, command });

@@ -17,10 +17,11 @@ use std::time::Instant;
 use args::{Arguments, Command, Means};
 use clap::Parser;
 use fokker_experiment::{
-    EXAMPLE, Error, Experiment, Method, Protocol, Sampling, Summary, distance, gap, import,
-    report as report_folder, residual_at, residual_report, run, sample_checkpoint,
+    EXAMPLE, Error, Experiment, Method, Protocol, Sampling, Summary, TargetSource, distance, gap,
+    import, named_diffusions, report as report_folder, residual_at, residual_report, run,
+    sample_checkpoint, template,
 };
-use fokker_sde_core::GridRule;
+use fokker_sde_core::{GridRule, TargetName};
 use interrupt::Interrupt;
 use progress::Follower;
 use report::Failure;
@@ -53,7 +54,15 @@ fn execute(arguments: &Arguments, interrupt: &Interrupt) -> Result<(), Failure> 
     }
     let pool = pool.build().map_err(|error| Failure::Threads(error.to_string()))?;
     pool.install(|| match &arguments.command {
-        Command::Init => print(EXAMPLE),
+        Command::Init { target: None, sde: None, network: None } => print(EXAMPLE),
+        Command::Init { target, sde, network } => {
+            let checkerboard = TargetSource::Named(TargetName::Checkerboard);
+            let known = named_diffusions();
+            let chosen = known.into_iter().find(|(name, _)| Some(*name) == sde.as_deref());
+            let diffusion = chosen.map(|(_, diffusion)| diffusion).unwrap_or_default();
+            let kind = network.map(Into::into).unwrap_or_default();
+            print(&template(target.as_ref().unwrap_or(&checkerboard), &diffusion, kind)?)
+        }
         Command::Run { config, out, cell, force } => {
             let out = out.as_deref();
             run_experiment(arguments, interrupt, config, out, cell.as_deref(), *force)

@@ -429,3 +429,33 @@ fn an_instruction_set_that_the_machine_lacks_is_bad_input() {
     assert!(message.contains("FOKKER_INSTRUCTION_SET"), "{message}");
     assert!(!folder.path().join("out").exists());
 }
+
+#[test]
+fn init_writes_configurations_that_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let points: String =
+        (0..60).map(|i| format!("{},{},{}\n", i % 7, (i * i) % 11, i % 5)).collect();
+    fs::write(folder.path().join("points.csv"), points).unwrap();
+    for (target, sde, network) in [
+        ("swiss_roll", "rectified", "potential"),
+        ("points.csv", "vp", "vector"),
+        ("points.csv", "edm", "potential"),
+        ("moons", "ou", "vector"),
+    ] {
+        let options = ["init", "--target", target, "--sde", sde, "--network", network];
+        let text = succeed(folder.path(), &options);
+        assert!(text.lines().filter(|line| line.trim().starts_with("//")).count() > 6, "{text}");
+        let small = text
+            .replace("steps: 20000", "steps: 30")
+            .replace("warm_up: 200", "warm_up: 5")
+            .replace("particles: 20000", "particles: 300")
+            .replace("residual_points: 50000", "residual_points: 500")
+            .replace("96, 96, 96", "8, 8")
+            .replace("steps: 300", "steps: 12");
+        fs::write(folder.path().join("mine.ron"), small).unwrap();
+        let table = succeed(folder.path(), &["run", "mine.ron", "--force", "-q", "--out", "out"]);
+        assert!(table.contains(target.split('.').next().unwrap()), "{table}");
+    }
+    let message = fail(folder.path(), 2, &["init", "--sde", "brownian"]);
+    assert!(message.contains("sub-vp"), "{message}");
+}

@@ -77,3 +77,35 @@ fn cells_alone_make_the_same_run() {
     assert!(!report.contains("cells are finished"), "{report}");
     fail(folder.path(), 2, &["report", "."]);
 }
+
+#[cfg(unix)]
+#[test]
+fn all_that_training_keeps_is_gone_on_with() {
+    // The average of the parameters, the learned law of times, and a schedule.
+    let folder = tempfile::tempdir().unwrap();
+    let study = TINY
+        .replace(
+            "denoising_points: 300,",
+            "denoising_points: 304, importance: true, average: 0.99,",
+        )
+        .replace(
+            "residual_points: 100,",
+            "residual_points: 104, residual_form: Centred, gradient_clip: 5,",
+        )
+        .replace(
+            "steps: 12, learning_rate: 1e-3",
+            "steps: 1500, learning_rate: 1e-3, warm_up: 9, schedule: Cosine(to: 0)",
+        )
+        .replace(
+            "extent: 3.5),\n        stages",
+            "shares: (marginal: 1, trajectories: 1)),\n        stages",
+        );
+    assert!(study.contains("trajectories"));
+    fs::write(folder.path().join("study.ron"), study).unwrap();
+    succeed(folder.path(), &["run", "study.ron", "--out", "whole", "-q"]);
+    for (lines, signal) in [(60, "INT"), (230, "TERM")] {
+        interrupt(folder.path(), "study.ron", lines, signal);
+    }
+    succeed(folder.path(), &["run", "study.ron", "--out", "out", "-q"]);
+    assert_eq!(fingerprint(&folder.path().join("out")), fingerprint(&folder.path().join("whole")));
+}

@@ -39,6 +39,7 @@ mod table;
 mod target_law;
 mod target_source;
 mod target_spec;
+mod template;
 mod text_table;
 mod train;
 mod training_state;
@@ -69,6 +70,7 @@ pub use side::DistanceKind;
 pub use summary::Summary;
 pub use target_source::TargetSource;
 pub use target_spec::{NoiseSpec, PinwheelSpec, SpiralsSpec, StudentTSpec, TargetSpec};
+pub use template::{NetworkKind, named_diffusions, template};
 pub(crate) use train::MetricsLine;
 
 /// The code of the README is a test.

@@ -168,6 +168,14 @@ pub(crate) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, C
     Ok(value)
 }
 
+/// A value as RON on one line.
+pub(crate) fn write_line(value: &impl Serialize) -> Result<String, Error> {
+    let pretty =
+        ron::ser::PrettyConfig::new().struct_names(false).compact_structs(true).depth_limit(0);
+    let text = options().to_string_pretty(value, pretty);
+    text.map_err(|error| Error::Internal(error.to_string()))
+}
+
 /// A value as RON, in the form that [`parse`] reads.
 pub(crate) fn write(value: &impl Serialize) -> Result<String, Error> {
     let pretty = ron::ser::PrettyConfig::new().struct_names(false);

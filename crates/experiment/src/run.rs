@@ -1,7 +1,6 @@
 use std::path::Path;
 
 use fokker_score_net::{Checkpoint, InstructionSet};
-use fokker_sde_core::Sde;
 use ndarray::Array2;
 
 use crate::evaluate::{Evaluation, Samples, evaluate};
@@ -34,7 +33,7 @@ pub fn run(
     progress: &dyn Progress,
 ) -> Result<Summary, Error> {
     // What cannot work fails here, before a folder is touched.
-    experiment.sampling.grid.grid(experiment.diffusion.horizon())?;
+    experiment.sampling.grid.grid(&experiment.diffusion)?;
     InstructionSet::selected()?;
     let laws = laws(experiment)?;
     let marks: Vec<FileMark> = laws.iter().filter_map(|law| law.mark.clone()).collect();

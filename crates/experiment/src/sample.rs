@@ -67,7 +67,7 @@ pub(crate) fn sample(
     progress: &dyn Progress,
 ) -> Result<Array2<f32>, Error> {
     let solver = EulerMaruyama { process: method.process(), noise_free_last_step: true };
-    let grid = grid.grid(sde.horizon())?;
+    let grid = grid.grid(sde)?;
     let counter = Counter { progress, method, done: AtomicUsize::new(0), particles };
     match solver.sample(score, sde, &grid, particles, Streams::new(seed), &counter) {
         Err(SamplingError::Cancelled) => Err(Error::Cancelled),

@@ -177,7 +177,7 @@ fn distances_between_the_published_histograms_are_those_of_the_table() {
 fn compare_samples(reference: &Path, model: &str, n: usize, draws: u64) {
     let published = 3_000_000;
     let Checkpoint { network, diffusion, .. } = network::<f32>(reference, model);
-    let grid = GridRule::PAPER.grid(diffusion.horizon()).unwrap();
+    let grid = GridRule::PAPER.grid(&diffusion).unwrap();
     for (way, process) in [("ode", ReverseProcess::ODE), ("sde", ReverseProcess::SDE)] {
         let solver = EulerMaruyama { process, noise_free_last_step: true };
         let streams = Streams::new(0);

@@ -14,7 +14,7 @@
 //!
 //! let sde = OrnsteinUhlenbeck::PAPER;
 //! let score = MixtureMarginals::new(GaussianMixture::nine_components(), sde);
-//! let grid = GridRule::TwoLevel { coarse: 79, fine: 10 }.grid(10.0)?;
+//! let grid = GridRule::TwoLevel { coarse: 79, fine: 10 }.grid(&sde)?;
 //! let solver = EulerMaruyama { process: ReverseProcess::SDE, noise_free_last_step: true };
 //! let samples = solver.sample::<f64>(&score, &sde, &grid, 1000, Streams::new(0), &Unobserved)?;
 //! assert_eq!(samples.dim(), (1000, 2));

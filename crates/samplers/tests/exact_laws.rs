@@ -56,7 +56,7 @@ fn particles_follow_the_exact_law_of_the_scheme() {
     // 40 000 particles; means and variances within 5 standard errors, false-alarm rate 6e-7 for each
     // of the 12 assertions.
     let n = 40_000;
-    let grid = GridRule::TwoLevel { coarse: 79, fine: 10 }.grid(10.0).unwrap();
+    let grid = GridRule::TwoLevel { coarse: 79, fine: 10 }.grid(&SDE).unwrap();
     let (mean, variance) = ([1.0, -0.5], 0.3);
     let score = gaussian(mean, variance);
     for lambda in [0.0, 0.5, 1.0] {
@@ -80,7 +80,7 @@ fn the_scheme_converges_to_the_data_law_with_order_one() {
     // Deterministic: the moments of the scheme, whose particles the test above ties to the code.
     for lambda in [0.0, 1.0] {
         let error = |steps| {
-            let grid = GridRule::Uniform { steps }.grid(10.0).unwrap();
+            let grid = GridRule::Uniform { steps }.grid(&SDE).unwrap();
             let (m, v) = moments_of_the_scheme(lambda, 1.0, 0.3, &grid);
             (m - 1.0).hypot(v - 0.3)
         };
@@ -95,7 +95,7 @@ fn the_mixture_comes_back_from_noise_both_ways() {
     // on the axes: χ² with 3 degrees of freedom stays below 30.7 with probability 1 − 1e-6.
     let mixture = GaussianMixture::nine_components();
     let score = MixtureMarginals::new(mixture, SDE);
-    let grid = GridRule::PAPER.grid(10.0).unwrap();
+    let grid = GridRule::PAPER.grid(&SDE).unwrap();
     let n = 20_000;
     for lambda in [0.0, 1.0] {
         let x = sample(lambda, &score, &grid, n, 2);
@@ -127,7 +127,7 @@ fn the_mixture_comes_back_from_noise_both_ways() {
 #[test]
 fn same_bits_for_any_number_of_threads_and_particles() {
     let score = gaussian([0.0, 1.0], 0.2);
-    let grid = GridRule::Uniform { steps: 20 }.grid(10.0).unwrap();
+    let grid = GridRule::Uniform { steps: 20 }.grid(&SDE).unwrap();
     let run = |threads, n| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| sample(1.0, &score, &grid, n, 3))
@@ -143,7 +143,7 @@ fn same_bits_for_any_number_of_threads_and_particles() {
 #[test]
 fn the_ode_draws_no_noise_and_shares_its_start_with_the_sde() {
     let score = gaussian([0.0, 0.0], 0.5);
-    let grid = GridRule::Uniform { steps: 1 }.grid(10.0).unwrap();
+    let grid = GridRule::Uniform { steps: 1 }.grid(&SDE).unwrap();
     // One noise-free step from the same prior points, whatever λ is.
     let still = sample(0.0, &score, &grid, 300, 4);
     let noise_free = sample(1.0, &score, &grid, 300, 4);
@@ -190,7 +190,7 @@ impl Score<f64> for Broken {
 
 #[test]
 fn the_first_particle_that_is_not_finite_is_named() {
-    let grid = GridRule::Uniform { steps: 10 }.grid(10.0).unwrap();
+    let grid = GridRule::Uniform { steps: 10 }.grid(&SDE).unwrap();
     let fail = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let run = || solver(0.0).sample(&Broken, &SDE, &grid, 2000, Streams::new(5), &Unobserved);
@@ -219,7 +219,7 @@ fn the_observer_counts_particles_and_cancels() {
         }
     }
     let score = gaussian([0.0, 0.0], 0.5);
-    let grid = GridRule::Uniform { steps: 3 }.grid(10.0).unwrap();
+    let grid = GridRule::Uniform { steps: 3 }.grid(&SDE).unwrap();
     let run = |limit| {
         let count = Count(AtomicUsize::new(0), limit);
         let result = solver(1.0).sample::<f64>(&score, &SDE, &grid, 1000, Streams::new(6), &count);
@@ -245,7 +245,7 @@ proptest! {
     fn permuting_the_particles_permutes_their_scores(seed in 0_u64..1000, shift in 1_usize..299) {
         // What makes a batch a set of particles: no particle sees another.
         let score = MixtureMarginals::new(GaussianMixture::nine_components(), SDE);
-        let grid = GridRule::Uniform { steps: 5 }.grid(10.0).unwrap();
+        let grid = GridRule::Uniform { steps: 5 }.grid(&SDE).unwrap();
         let x = sample(1.0, &score, &grid, 300, seed);
         let rotate = |x: &Array2<f64>| {
             let (head, tail) = x.view().split_at(Axis(0), shift);

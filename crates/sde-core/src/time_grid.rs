@@ -1,5 +1,7 @@
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
+use crate::Sde;
+
 /// The times at which a reverse process is evaluated: strictly decreasing, from `T` to `t_min ≥ 0`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimeGrid {
@@ -55,7 +57,7 @@ impl TimeGrid {
 }
 
 /// A rule that makes a [`TimeGrid`] for any horizon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum GridRule {
     /// Equal steps from `T` to 0.
@@ -63,6 +65,15 @@ pub enum GridRule {
         /// The number of steps.
         #[serde(deserialize_with = "positive_count")]
         steps: usize,
+    },
+    /// Steps from `T` to `t_min` that are equal in the log-SNR, and one from there to 0: as fine at every noise
+    /// level, whatever the diffusion's time.
+    LogSnr {
+        /// The number of steps, at least 2.
+        #[serde(deserialize_with = "positive_count")]
+        steps: usize,
+        /// The time of the last step, positive and below `T`.
+        t_min: f64,
     },
     /// `coarse` equal steps from `T` to `T/80`, then `fine` equal steps from there to 0. With 790
     /// and 100 these are the steps `T/800` and `T/8000` of Deveney et al. (2025).
@@ -102,22 +113,35 @@ impl GridRule {
     /// The number of steps, each of which costs a first-order solver one evaluation of the score.
     pub fn steps(&self) -> usize {
         match *self {
-            Self::Uniform { steps } => steps,
+            Self::Uniform { steps } | Self::LogSnr { steps, .. } => steps,
             Self::TwoLevel { coarse, fine } => coarse + fine,
         }
     }
 
-    /// The grid from `horizon` to 0.
+    /// The grid from the horizon of `sde` to 0.
     ///
     /// # Errors
-    /// If a number of steps is 0 or the horizon is not positive and finite.
-    pub fn grid(&self, horizon: f64) -> Result<TimeGrid, TimeGridError> {
+    /// If there are too few steps, or `t_min` is not between 0 and the horizon.
+    pub fn grid(&self, sde: &dyn Sde) -> Result<TimeGrid, TimeGridError> {
+        let horizon = sde.horizon();
         // Each time by its own formula: no error accumulates, and the last is exactly 0.
         let equal = |from: f64, to: f64, steps: usize| {
             (0..steps).map(move |k| ((steps - k) as f64 * from + k as f64 * to) / steps as f64)
         };
         let times = match *self {
             Self::Uniform { steps } => equal(horizon, 0.0, steps).chain([0.0]).collect(),
+            Self::LogSnr { steps: 0 | 1, .. } => Vec::new(),
+            Self::LogSnr { steps, t_min } => {
+                if !(t_min > 0.0 && t_min < horizon) {
+                    return Err(TimeGridError::NotDecreasing { index: steps - 1, time: t_min });
+                }
+                let [first, last] = [horizon, t_min].map(|t| sde.marginal(t).log_snr());
+                let between = (1..steps - 1).map(|k| {
+                    let level = first + (last - first) * k as f64 / (steps - 1) as f64;
+                    sde.time_of_log_snr(level).unwrap_or(f64::NAN)
+                });
+                std::iter::once(horizon).chain(between).chain([t_min, 0.0]).collect()
+            }
             Self::TwoLevel { coarse: 0, .. } | Self::TwoLevel { fine: 0, .. } => Vec::new(),
             Self::TwoLevel { coarse, fine } => {
                 let tail = horizon / 80.0;
@@ -131,10 +155,11 @@ impl GridRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Diffusion, OrnsteinUhlenbeck};
 
     #[test]
     fn the_paper_grid_has_its_steps() {
-        let grid = GridRule::PAPER.grid(10.0).unwrap();
+        let grid = GridRule::PAPER.grid(&OrnsteinUhlenbeck::PAPER).unwrap();
         let steps: Vec<f64> = grid.steps().map(|(from, to)| from - to).collect();
         assert_eq!(steps.len(), 890);
         assert_eq!(grid.times()[0], 10.0);
@@ -155,8 +180,24 @@ mod tests {
             Err(TimeGridError::NotDecreasing { index: 1, time: -0.5 })
         );
         assert!(TimeGrid::new(vec![f64::NAN, 0.0]).is_err());
-        assert!(GridRule::Uniform { steps: 0 }.grid(1.0).is_err());
-        assert!(GridRule::TwoLevel { coarse: 3, fine: 0 }.grid(1.0).is_err());
-        assert!(GridRule::PAPER.grid(-1.0).is_err());
+        assert!(GridRule::Uniform { steps: 0 }.grid(&OrnsteinUhlenbeck::PAPER).is_err());
+        assert!(GridRule::TwoLevel { coarse: 3, fine: 0 }.grid(&OrnsteinUhlenbeck::PAPER).is_err());
+        for (steps, t_min) in [(1, 0.1), (5, 0.0), (5, 10.0), (5, f64::NAN)] {
+            assert!(GridRule::LogSnr { steps, t_min }.grid(&OrnsteinUhlenbeck::PAPER).is_err());
+        }
+    }
+
+    #[test]
+    fn steps_in_the_log_snr_are_equal_for_every_diffusion() {
+        for sde in Diffusion::examples() {
+            let t_min = 1e-3 * sde.horizon();
+            let grid = GridRule::LogSnr { steps: 30, t_min }.grid(&sde).unwrap();
+            assert_eq!((grid.times().len(), grid.times()[29], grid.times()[30]), (31, t_min, 0.0));
+            let level = |t: f64| sde.marginal(t).log_snr();
+            let whole = (level(t_min) - level(sde.horizon())) / 29.0;
+            for (from, to) in grid.steps().take(29) {
+                assert!(((level(to) - level(from)) / whole - 1.0).abs() < 1e-6, "{sde:?}");
+            }
+        }
     }
 }
