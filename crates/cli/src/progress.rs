@@ -89,7 +89,7 @@ impl Progress for Follower<'_> {
         match event {
             Event::Trained { cell, step, steps, losses } => {
                 let name = format!("{cell}: training");
-                let residual = losses.residual.unwrap_or(f64::NAN);
+                let residual = losses.residual.map_or(f64::NAN, |residual| residual.mean);
                 let detail = format!("loss {:<8.3} residual {residual:<9.2e}", losses.total);
                 self.advance(&name, step, steps, "steps", &detail);
             }

@@ -20,6 +20,9 @@ pub(crate) struct MetricsLine {
     pub(crate) dsm: f64,
     /// `None` where it is not known.
     pub(crate) residual: Option<f64>,
+    /// Its standard error, the noise of probes included; `None` in files of earlier versions.
+    #[serde(default)]
+    pub(crate) residual_se: Option<f64>,
     pub(crate) lr: f64,
     /// Seconds of training so far.
     pub(crate) seconds: f64,
@@ -121,7 +124,8 @@ pub(crate) fn train(
                 step: done,
                 loss: losses.total,
                 dsm: losses.denoising,
-                residual,
+                residual: residual.map(|residual| residual.mean),
+                residual_se: residual.map(|residual| residual.standard_error),
                 lr: rate,
                 seconds,
             })?;

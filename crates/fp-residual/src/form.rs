@@ -180,23 +180,24 @@ impl ResidualForm {
         }
     }
 
-    /// The sum over the rows of a jet of the form's loss, so that its mean over rows is the form's mean; the jet becomes `factor` times
-    /// the partial derivatives of the sum.
+    /// The sum over the rows of a jet of the form's loss, so that its mean over rows is the form's mean, and the sum over groups of
+    /// the squared mean of a group; the jet becomes `factor` times the partial derivatives of the first.
     pub(crate) fn loss<E: Element>(
         &self,
         points: &Points<'_, E>,
         rows: usize,
         factor: f64,
         jet: &mut Jet<E>,
-    ) -> f64 {
+    ) -> (f64, f64) {
         let n = points.t.len();
         let epsilons: Vec<f64> = (0..n).map(|row| self.epsilon(points, jet, row)).collect();
-        let (mut sum, mut slopes) = (0.0, vec![0.0; n]);
+        let (mut sum, mut squares, mut slopes) = (0.0, 0.0, vec![0.0; n]);
         for from in (0..n).step_by(rows) {
             let group = from..(from + rows).min(n);
             let weight = points.weight.at(points.sde, points.t[from].wide());
             let (part, own) = self.combine(points, jet, &epsilons[group.clone()], from);
             sum += weight * part;
+            squares += (weight * part / rows as f64).powi(2);
             slopes[group].iter_mut().zip(own).for_each(|(slot, s)| *slot = factor * weight * s);
         }
         for (row, slope) in slopes.into_iter().enumerate() {
@@ -208,7 +209,7 @@ impl ResidualForm {
             self.pull(points, jet, row, slope);
             jet.value[row] = E::of(p);
         }
-        sum
+        (sum, squares)
     }
 
     /// `ε` at a row, or what stands for it.

@@ -9,7 +9,7 @@ use crate::conditions::Condition;
 use crate::ordered_sum::OrderedSum;
 use crate::work::{Found, Work};
 use crate::{
-    Collocation, Combination, Conditions, DenoisingWeight, LaplacianRule, ResidualForm,
+    Collocation, Combination, Conditions, DenoisingWeight, Estimate, LaplacianRule, ResidualForm,
     ResidualWeight, TimeImportance, TimeLaw, TimeMoments,
 };
 
@@ -71,8 +71,9 @@ pub struct Losses {
     pub total: f64,
     /// `L_DSM`.
     pub denoising: f64,
-    /// The mean of the residual's form; `None` where it was not computed because its weight is 0.
-    pub residual: Option<f64>,
+    /// The mean of the residual's form with its standard error, which holds the noise of probes and other random directions, too;
+    /// `None` where it was not computed because its weight is 0.
+    pub residual: Option<Estimate>,
     /// The conditions with their weights, 0 without any.
     pub conditions: f64,
     /// What [`TimeImportance::update`] takes in.
@@ -147,7 +148,7 @@ impl Objective<'_> {
             .collect::<Result<Vec<(usize, Found)>, NetworkError>>()?;
         found.sort_unstable_by_key(|&(index, _)| index);
         let found: Vec<Found> = found.into_iter().map(|(_, found)| found).collect();
-        let losses = self.losses(&tasks, &found, step)?;
+        let losses = self.losses(&tasks, &found, network.head().output, step)?;
         let gradient = gradient.finish();
         let size: f64 = gradient.0.iter().map(|g| g.wide().abs()).sum();
         finite("gradient", size, step)?;
@@ -181,7 +182,7 @@ impl Objective<'_> {
         network: &ScoreNetwork<E>,
         streams: Streams,
         step: u64,
-    ) -> Result<f64, ObjectiveError> {
+    ) -> Result<Estimate, ObjectiveError> {
         Combination::check_residual(&self.residual, network.head().output, self.target.dim())?;
         let found: Vec<Found> = self
             .cut(&[Term::Residual])
@@ -189,7 +190,25 @@ impl Objective<'_> {
             .map(|task| self.add_task(network, streams, step, task, None))
             .collect::<Result<_, NetworkError>>()?;
         let mean = found.iter().map(|found| found.sum).sum::<f64>() / self.residual.points as f64;
-        finite("mean squared residual", mean, step)
+        let mean = finite("mean squared residual", mean, step)?;
+        Ok(self.estimate(mean, &found, network.head().output))
+    }
+
+    /// A mean of the residual's form with its standard error, from the groups of points that are independent of each other.
+    fn estimate<'f>(
+        &self,
+        mean: f64,
+        found: impl IntoIterator<Item = &'f Found>,
+        output: Output,
+    ) -> Estimate {
+        let rows = match output {
+            Output::Vector => 1,
+            Output::Potential => self.residual.form.rows(self.residual.laplacian),
+        };
+        let groups = (self.residual.points / rows).max(1) as f64;
+        let squares: f64 = found.into_iter().map(|found| found.squares).sum();
+        let variance = (squares / groups - mean * mean).max(0.0) / (groups - 1.0).max(1.0);
+        Estimate { mean, standard_error: variance.sqrt() }
     }
 
     /// Refuses what does not fit together.
@@ -242,7 +261,13 @@ impl Objective<'_> {
     }
 
     /// The losses from the sums of all tasks.
-    fn losses(&self, tasks: &[Task], found: &[Found], step: u64) -> Result<Losses, ObjectiveError> {
+    fn losses(
+        &self,
+        tasks: &[Task],
+        found: &[Found],
+        output: Output,
+        step: u64,
+    ) -> Result<Losses, ObjectiveError> {
         let mut losses = Losses {
             total: 0.0,
             denoising: 0.0,
@@ -263,7 +288,11 @@ impl Objective<'_> {
             losses.total += if term == Term::Denoising { mean } else { weight * mean };
             match term {
                 Term::Denoising => losses.denoising = mean,
-                Term::Residual => losses.residual = Some(mean),
+                Term::Residual => {
+                    let own = tasks.iter().zip(found).filter(|(task, _)| task.term == term);
+                    let own = own.map(|(_, found)| found);
+                    losses.residual = Some(self.estimate(mean, own, output));
+                }
                 Term::Condition(_) => losses.conditions += weight * mean,
             }
         }

@@ -3,7 +3,7 @@ use ndarray::Axis;
 
 use crate::form::Points;
 
-/// The sum over the rows of a vector score's jet of `|R|²/d` with the residual of the score,
+/// The sum over the rows of a vector score's jet of `|R|²/d`, and that of its square, with the residual of the score,
 ///
 /// `R = ∂_t s + a s + Jᵀ(a x − g² s) − ½ g² ∇(∇·s)`, `J = ∂s/∂x`,
 ///
@@ -14,8 +14,8 @@ pub(crate) fn score_loss<E: Element>(
     points: &Points<'_, E>,
     factor: f64,
     jet: &mut VectorJet<E>,
-) -> f64 {
-    let mut sum = 0.0;
+) -> (f64, f64) {
+    let (mut sum, mut squares) = (0.0, 0.0);
     for i in 0..points.t.len() {
         let t = points.t[i].wide();
         let (a, g) = (points.sde.drift_rate(t), points.sde.diffusion(t));
@@ -31,7 +31,9 @@ pub(crate) fn score_loss<E: Element>(
             jet.time_derivative[[i, k]].wide() + a * s[k] + turned - 0.5 * g * g * bend
         };
         let residual: Vec<f64> = (0..dim).map(residual).collect();
-        sum += weight * residual.iter().map(|r| r * r).sum::<f64>() / dim as f64;
+        let part = weight * residual.iter().map(|r| r * r).sum::<f64>() / dim as f64;
+        sum += part;
+        squares += part * part;
         let c: Vec<f64> = residual.iter().map(|r| 2.0 * factor * weight * r / dim as f64).collect();
         for k in 0..dim {
             let turned: f64 = (0..dim).map(|j| jacobian[[k, j]] * c[j]).sum();
@@ -43,5 +45,5 @@ pub(crate) fn score_loss<E: Element>(
             }
         }
     }
-    sum
+    (sum, squares)
 }

@@ -16,6 +16,8 @@ use crate::{DenoisingBatch, Objective, ResidualForm, TimeLaw, TimeMoments};
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) sum: f64,
+    /// Of the residual, the sum over groups of points of the squared mean of a group.
+    pub(crate) squares: f64,
     pub(crate) moments: TimeMoments,
 }
 
@@ -78,7 +80,7 @@ impl<E: Element> Work<'_, E> {
             sum
         };
         let sum = self.network.add_loss(t, x, Derivatives::Gradient, &mut loss, gradient)?;
-        Ok(Found { sum, moments })
+        Ok(Found { sum, moments, ..Found::default() })
     }
 
     pub(crate) fn residual(
@@ -134,12 +136,15 @@ impl<E: Element> Work<'_, E> {
             moves: moves.slice_axis(Axis(0), range.clone().into()),
         };
         if vector {
+            let mut squares = 0.0;
             let mut loss = |range: Range<usize>, jet: &mut VectorJet<E>| {
-                score_loss(&points(&range), factor, jet)
+                let (sum, part) = score_loss(&points(&range), factor, jet);
+                squares += part;
+                sum
             };
             let all = VectorDerivatives::All;
             let sum = self.network.add_vector_loss(t.view(), x.view(), all, &mut loss, gradient)?;
-            return Ok(Found { sum, ..Found::default() });
+            return Ok(Found { sum, squares, ..Found::default() });
         }
         let views: Vec<ArrayView3<'_, E>> = probes.iter().map(|part| part.view()).collect();
         let probes = ndarray::concatenate(Axis(1), &views).ok();
@@ -149,10 +154,14 @@ impl<E: Element> Work<'_, E> {
             (Some(probes), _) if !views.is_empty() => Derivatives::Along(probes.view()),
             _ => Derivatives::All,
         };
-        let mut loss =
-            |range: Range<usize>, jet: &mut Jet<E>| form.loss(&points(&range), rows, factor, jet);
+        let mut squares = 0.0;
+        let mut loss = |range: Range<usize>, jet: &mut Jet<E>| {
+            let (sum, part) = form.loss(&points(&range), rows, factor, jet);
+            squares += part;
+            sum
+        };
         let sum = self.network.add_loss(t.view(), x.view(), derivatives, &mut loss, gradient)?;
-        Ok(Found { sum, ..Found::default() })
+        Ok(Found { sum, squares, ..Found::default() })
     }
 
     pub(crate) fn condition(

@@ -147,12 +147,17 @@ fn every_form_of_every_network_has_the_gradient_of_finite_differences() {
     }
 }
 
-/// The mean and standard error over steps of the residual's term.
+/// The mean and standard error over steps of the residual's term; the error that each step states is that of the spread.
 fn estimate(objective: &Objective<'_>, network: &ScoreNetwork<f32>, steps: u64) -> (f64, f64) {
-    let values: Vec<f64> = (0..steps)
+    let found: Vec<_> = (0..steps)
         .map(|step| objective.mean_squared_residual(network, Streams::new(9), step).unwrap())
         .collect();
-    mean_and_error(&values)
+    let values: Vec<f64> = found.iter().map(|found| found.mean).collect();
+    let (mean, error) = mean_and_error(&values);
+    let stated = found.iter().map(|found| found.standard_error.powi(2)).sum::<f64>();
+    let ratio = stated.sqrt() / steps as f64 / error;
+    assert!((0.8..1.25).contains(&ratio), "{ratio} of the spread for {:?}", objective.residual);
+    (mean, error)
 }
 
 fn mean_and_error(values: &[f64]) -> (f64, f64) {
@@ -277,7 +282,7 @@ fn the_score_form_of_a_vector_score_is_that_of_lai_et_al() {
     let size = equation(&exact, 0.3, [0.4, -0.9]);
     assert!(size.iter().all(|r| r.abs() < 1e-6), "{size:?}");
     let objective = objective(&target, &sde, ResidualForm::Score);
-    let found = objective.mean_squared_residual(&network, Streams::new(1), 0).unwrap();
+    let found = objective.mean_squared_residual(&network, Streams::new(1), 0).unwrap().mean;
     let mut rng = Streams::new(1).rng(Purpose::Collocation, 0, 0);
     let (t, x): (Array1<f64>, Array2<f64>) =
         objective.residual.collocation.draw_inside(16, 2, [0.05, 1.0], &mut rng);
@@ -312,7 +317,7 @@ fn collocation_points_come_from_where_they_are_said_to() {
         };
         let one = run(1);
         assert_eq!(one, run(3));
-        values.push(one.0.residual.unwrap());
+        values.push(one.0.residual.unwrap().mean);
     }
     assert!((0..4).all(|i| (0..i).all(|j| values[i] != values[j])), "{values:?}");
 }

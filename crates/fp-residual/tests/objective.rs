@@ -4,8 +4,8 @@
 
 use dfdx::prelude::{Backward, OwnedTape};
 use fokker_fp_residual::{
-    Collocation, Conditions, Denoising, DenoisingBatch, Losses, Objective, Residual, TimeLaw,
-    mean_squared_residual, residual,
+    Collocation, Conditions, Denoising, DenoisingBatch, Estimate, Losses, Objective, Residual,
+    TimeLaw, mean_squared_residual, residual,
 };
 use fokker_score_net::{
     Activation, Adam, Architecture, Backend, Gradient, InstructionSet, ScoreNetwork, Softplus,
@@ -99,10 +99,13 @@ fn the_losses_are_the_means_they_are_said_to_be() {
     let (t, x) = objective.residual.collocation.draw_inside::<f64>(40, 2, [1e-5, 10.0], &mut rng);
     let epsilon = residual(&network, &SDE, t.view(), x.view()).unwrap();
     let expected = epsilon.mapv(|e| e * e).sum() / 40.0;
+    let Estimate { mean, standard_error } = mean;
     assert!((mean - expected).abs() < 1e-10 * expected);
+    let spread = epsilon.mapv(|e| e * e).std(1.0) / 40_f64.sqrt();
+    assert!((standard_error - spread).abs() < 1e-10 * spread);
     assert!((total - (denoising + 2.0 * mean)).abs() < 1e-12 * total);
     let monitored = objective.mean_squared_residual(&network, streams, 7).unwrap();
-    assert_eq!(monitored, mean);
+    assert_eq!(monitored, Estimate { mean, standard_error });
 }
 
 #[test]
