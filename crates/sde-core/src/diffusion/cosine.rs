@@ -3,6 +3,7 @@ use std::f64::consts::FRAC_PI_2;
 use serde::{Deserialize, Serialize};
 
 use super::checked_serde;
+use super::unit_horizon::UnitHorizon;
 use crate::{Marginal, Prior, Sde, SdeError};
 
 /// The variance-preserving diffusion `dX = −½β X dt + √β dW` with the cosine schedule.
@@ -32,7 +33,7 @@ impl Cosine {
 
     fn check(self) -> Result<Self, SdeError> {
         SdeError::check("offset", 0.0..=1.0, "between 0 and 1", self.offset)?;
-        SdeError::check("horizon T", 1e-6..=0.999_999, BELOW_ONE, self.horizon)?;
+        UnitHorizon::new(self.horizon)?;
         Ok(self)
     }
 
@@ -41,9 +42,6 @@ impl Cosine {
         FRAC_PI_2 * (t + self.offset) / (1.0 + self.offset)
     }
 }
-
-/// The rule for horizons of diffusions that end at `t = 1`.
-pub(super) const BELOW_ONE: &str = "between 1e-6 and 0.999999: it has no finite drift at 1";
 
 impl Default for Cosine {
     fn default() -> Self {

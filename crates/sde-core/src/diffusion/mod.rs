@@ -6,6 +6,7 @@ mod formula;
 mod linear;
 mod ornstein_uhlenbeck;
 mod path;
+mod unit_horizon;
 mod variance_exploding;
 mod variance_preserving;
 

@@ -3,8 +3,7 @@ use std::f64::consts::FRAC_PI_2;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Formula;
-use super::checked_serde;
-use super::cosine::BELOW_ONE;
+use super::unit_horizon::UnitHorizon;
 use crate::{Marginal, Prior, Sde, SdeError};
 
 /// A path of Gaussian transitions `X_t = α_t X_0 + σ_t Z`, given by `α_t` and `σ_t²` instead of a drift and a
@@ -127,13 +126,9 @@ impl<P: GaussianPath> Sde for Path<P> {
 /// `t = 1`: the horizon `T` is below it. Default `T = 0.999`. Sources: Liu et al., *Flow straight and fast:
 /// learning to generate and transfer data with rectified flow*, and Lipman et al., *Flow matching for generative
 /// modeling*, both ICLR 2023; there time may run the other way.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct Rectified {
-    horizon: f64,
-}
-
-checked_serde!(Rectified);
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Rectified(UnitHorizon);
 
 impl Rectified {
     /// The path on `[0, horizon]`.
@@ -141,24 +136,19 @@ impl Rectified {
     /// # Errors
     /// If the horizon is not between 1e-6 and 0.999999.
     pub fn new(horizon: f64) -> Result<Self, SdeError> {
-        Self { horizon }.check()
-    }
-
-    fn check(self) -> Result<Self, SdeError> {
-        SdeError::check("horizon T", 1e-6..=0.999_999, BELOW_ONE, self.horizon)?;
-        Ok(self)
+        UnitHorizon::new(horizon).map(Self)
     }
 }
 
 impl Default for Path<Rectified> {
     fn default() -> Self {
-        Self(Rectified { horizon: 0.999 })
+        Self(Rectified::default())
     }
 }
 
 impl GaussianPath for Rectified {
     fn horizon(&self) -> f64 {
-        self.horizon
+        self.0.horizon
     }
 
     fn at(&self, t: f64) -> PathPoint {
@@ -168,13 +158,9 @@ impl GaussianPath for Rectified {
 
 /// The path with `α = cos(πt/2)` and `σ² = sin(πt/2)`, whose drift `−(π/2) tan(πt/2) x` is infinite at `t = 1`: the
 /// horizon `T` is below it. Default `T = 0.999`. Source: Coste, *Flow models I: Diffusion models* (2023).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct CosineSine {
-    horizon: f64,
-}
-
-checked_serde!(CosineSine);
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CosineSine(UnitHorizon);
 
 impl CosineSine {
     /// The path on `[0, horizon]`.
@@ -182,24 +168,19 @@ impl CosineSine {
     /// # Errors
     /// If the horizon is not between 1e-6 and 0.999999.
     pub fn new(horizon: f64) -> Result<Self, SdeError> {
-        Self { horizon }.check()
-    }
-
-    fn check(self) -> Result<Self, SdeError> {
-        SdeError::check("horizon T", 1e-6..=0.999_999, BELOW_ONE, self.horizon)?;
-        Ok(self)
+        UnitHorizon::new(horizon).map(Self)
     }
 }
 
 impl Default for Path<CosineSine> {
     fn default() -> Self {
-        Self(CosineSine { horizon: 0.999 })
+        Self(CosineSine::default())
     }
 }
 
 impl GaussianPath for CosineSine {
     fn horizon(&self) -> f64 {
-        self.horizon
+        self.0.horizon
     }
 
     fn at(&self, t: f64) -> PathPoint {

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::checked_serde;
-use super::cosine::BELOW_ONE;
+use super::unit_horizon::UnitHorizon;
 use crate::sde::check_log_snr;
 use crate::{Marginal, Prior, Sde, SdeError};
 
@@ -86,13 +86,9 @@ impl Sde for VarianceExploding {
 /// `α = 1` and `σ_t² = 2t/(1 − t)`, infinite at `t = 1`: the horizon `T` is below it. The prior is
 /// `N(0, σ_T² I)`. Default `T = 0.999`, where `σ_T = 44.7`. Source: Coste, *Flow models I: Diffusion models*
 /// (2023).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct Hyperbolic {
-    horizon: f64,
-}
-
-checked_serde!(Hyperbolic);
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Hyperbolic(UnitHorizon);
 
 impl Hyperbolic {
     /// The diffusion on `[0, horizon]`.
@@ -100,24 +96,13 @@ impl Hyperbolic {
     /// # Errors
     /// If the horizon is not between 1e-6 and 0.999999.
     pub fn new(horizon: f64) -> Result<Self, SdeError> {
-        Self { horizon }.check()
-    }
-
-    fn check(self) -> Result<Self, SdeError> {
-        SdeError::check("horizon T", 1e-6..=0.999_999, BELOW_ONE, self.horizon)?;
-        Ok(self)
-    }
-}
-
-impl Default for Hyperbolic {
-    fn default() -> Self {
-        Self { horizon: 0.999 }
+        UnitHorizon::new(horizon).map(Self)
     }
 }
 
 impl Sde for Hyperbolic {
     fn horizon(&self) -> f64 {
-        self.horizon
+        self.0.horizon
     }
 
     fn drift_rate(&self, _t: f64) -> f64 {
@@ -133,13 +118,13 @@ impl Sde for Hyperbolic {
     }
 
     fn prior(&self) -> Prior {
-        Prior { std: self.marginal(self.horizon).sigma }
+        Prior { std: self.marginal(self.0.horizon).sigma }
     }
 
     fn time_of_log_snr(&self, log_snr: f64) -> Result<f64, SdeError> {
-        check_log_snr(self.marginal(self.horizon), log_snr)?;
+        check_log_snr(self.marginal(self.0.horizon), log_snr)?;
         let variance = (-log_snr).exp();
-        Ok((variance / (2.0 + variance)).min(self.horizon))
+        Ok((variance / (2.0 + variance)).min(self.0.horizon))
     }
 }
 
