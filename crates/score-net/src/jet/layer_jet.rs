@@ -8,7 +8,7 @@ use dfdx::prelude::{
 use super::epilogue::Epilogue;
 use super::{JetTape, Layout};
 use crate::error::backend;
-use crate::parameters::Matrix;
+use crate::parameters::{Matrix, entries};
 use crate::{Activation, Element, NetworkError};
 
 /// The jet of what goes through the layers of a network: the values of `width` units at `n` points, and their
@@ -121,12 +121,12 @@ impl<E: Element> LayerJet<E> {
         let (v, other) = other.matrix.split_tape();
         let mut tape = dfdx::prelude::Merge::merge(tape, other);
         let (shape, layout) = (*u.shape(), self.layout);
-        let entries = [entries(&u), entries(&v)];
-        let product = product(&layout, &entries, shape.1);
+        let factors = [entries(&u), entries(&v)];
+        let product = product(&layout, &factors, shape.1);
         let out = u.device().try_tensor_from_vec(product, shape).map_err(backend)?;
         let (recorded, kept) = (out.clone(), layout.clone());
         tape.add_backward_op(move |gradients| {
-            pull_back(&kept, gradients, [&u, &v], &entries, &recorded)
+            pull_back(&kept, gradients, [&u, &v], &factors, &recorded)
         });
         Ok(Self { matrix: out.put_tape(tape), layout })
     }
@@ -134,13 +134,6 @@ impl<E: Element> LayerJet<E> {
 
 fn check(what: &'static str, expected: usize, found: usize) -> Result<(), NetworkError> {
     if expected == found { Ok(()) } else { Err(NetworkError::Width { what, expected, found }) }
-}
-
-fn entries<E: Element>(matrix: &Matrix<E>) -> Vec<E> {
-    let &(rows, columns) = matrix.shape();
-    let mut entries = vec![E::zero(); rows * columns];
-    matrix.copy_into(&mut entries);
-    entries
 }
 
 /// The triples of blocks `(of, a, b)` for which block `of` of a product is a sum of `u_a v_b`.
