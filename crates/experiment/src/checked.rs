@@ -85,27 +85,6 @@ pub(crate) fn targets<'de, D: Deserializer<'de>>(
     }
 }
 
-/// A value that may be left out, and is written as it stands, not as `Some(…)`.
-pub(crate) mod optional {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(crate) fn serialize<S: Serializer, T: Serialize>(
-        value: &Option<T>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(value) => value.serialize(serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-        deserializer: D,
-    ) -> Result<Option<T>, D::Error> {
-        T::deserialize(deserializer).map(Some)
-    }
-}
-
 pub(crate) fn widths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
     let rule = "must hold 1 to 64 widths, each between 1 and 4096";
     check(deserializer, rule, |widths: &Vec<usize>| {

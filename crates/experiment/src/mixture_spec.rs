@@ -2,8 +2,6 @@ use fokker_sde_core::GaussianMixture;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::optional;
-
 /// The components of a Gaussian mixture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -11,7 +9,7 @@ pub struct MixtureSpec {
     /// The components, all in one dimension.
     pub components: Vec<ComponentSpec>,
     /// The label; `mixture` if not given.
-    #[serde(default, with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
@@ -27,7 +25,7 @@ pub struct ComponentSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub covariance: Vec<Vec<f64>>,
     /// The variance in every direction; this or the covariance.
-    #[serde(default, with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variance: Option<f64>,
 }
 

@@ -6,7 +6,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::checked::{self, optional};
+use crate::checked;
 
 /// Points from a file as a target: `Points(path: "airports.csv", columns: ["longitude", "latitude"])`.
 ///
@@ -32,10 +32,10 @@ pub struct PointsSpec {
     #[serde(default, deserialize_with = "checked::share")]
     pub held_out: f64,
     /// The size of the images that the points are, row by row, if they are.
-    #[serde(default, with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<ImageSize>,
     /// The label; the name of the file without its endings if not given.
-    #[serde(default, with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 

@@ -5,7 +5,6 @@ use serde::de::{EnumAccess, Error, SeqAccess, VariantAccess, Visitor};
 use serde::ser::SerializeTupleVariant;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::checked::optional;
 use crate::mixture_spec::MixtureSpec;
 use crate::points_spec::PointsSpec;
 use crate::polygons_spec::PolygonsSpec;
@@ -52,7 +51,7 @@ pub struct StudentTSpec {
     /// The scale, in the units of the points.
     pub scale: f64,
     /// The label; `student_t` if not given.
-    #[serde(default, with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
@@ -63,7 +62,7 @@ pub struct NoiseSpec {
     /// The standard deviation of the noise in each coordinate, in the units of the points.
     pub noise: f64,
     /// The label; `swiss_roll` or `moons` if not given.
-    #[serde(default, with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
@@ -78,7 +77,7 @@ pub struct SpiralsSpec {
     /// The standard deviation of the noise in each coordinate, in the units of the points.
     pub noise: f64,
     /// The label; `spirals` if not given.
-    #[serde(default, with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
@@ -95,7 +94,7 @@ pub struct PinwheelSpec {
     /// The rate of the twist, in radians.
     pub rate: f64,
     /// The label; `pinwheel` if not given.
-    #[serde(default, with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 

@@ -1,6 +1,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use fokker_fp_residual::Combination;
 use fokker_sde_core::{Diffusion, Purpose, Sde, Streams, sample_target};
 
 use crate::{Error, TargetSource, ron_file};
@@ -102,7 +103,7 @@ pub fn template(
     line("");
     line("    training: (");
     let score_form = network == NetworkKind::Vector;
-    let vector_fits = dim <= fokker_fp_residual::Combination::MOST_VECTOR_DIMENSIONS;
+    let vector_fits = dim <= Combination::MOST_VECTOR_DIMENSIONS;
     if score_form && !vector_fits {
         line(
             "        // The residual of a vector score in so many dimensions takes too many derivatives.",
@@ -122,7 +123,7 @@ pub fn template(
     line(if score_form { "        residual_points: 64," } else { "        residual_points: 256," });
     if paper {
         line(&format!("        times: (t_min: {t_min:?}),"));
-        let shares = if dim > fokker_fp_residual::Combination::MOST_BOX_DIMENSIONS {
+        let shares = if dim > Combination::MOST_BOX_DIMENSIONS {
             ", shares: (inside_box: 0, marginal: 1)"
         } else {
             ", extent: 3.5"
@@ -150,7 +151,7 @@ pub fn template(
                 "        // Of a vector score the equation of scores (Lai et al. 2023) is the only one.",
             );
             line("        residual_form: Score,");
-        } else if dim > 6 {
+        } else if dim > Combination::MOST_BOX_DIMENSIONS {
             line("");
             line("        // The Laplacian along one random direction instead of along all axes.");
             line("        laplacian: Rademacher(probes: 1),");
@@ -191,7 +192,10 @@ pub fn template(
         "        extent: {:?},",
         if standardised { 3.5 } else { rounded(2.0 * data_std).max(3.5) }
     ));
-    line(&format!("        residual_points: {},", if dim > 6 { 2000 } else { 50_000 }));
+    line(&format!(
+        "        residual_points: {},",
+        if dim > Combination::MOST_BOX_DIMENSIONS { 2000 } else { 50_000 }
+    ));
     line("        bootstrap: 25,");
     line("    ),");
     line(")");
