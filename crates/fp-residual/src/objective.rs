@@ -338,7 +338,7 @@ impl Objective<'_> {
         match task.term {
             Term::Denoising => work.denoising(task.points.len(), gradient),
             Term::Residual => work.residual(task.points.len(), gradient),
-            Term::Condition(condition) => work.condition(condition, task.points.len(), gradient),
+            Term::Condition(condition) => work.condition(condition, gradient),
         }
     }
 }

@@ -148,9 +148,8 @@ impl<E: Element> Work<'_, E> {
         }
         let views: Vec<ArrayView3<'_, E>> = probes.iter().map(|part| part.view()).collect();
         let probes = ndarray::concatenate(Axis(1), &views).ok();
-        let none = Array3::zeros((0, n, dim));
         let derivatives = match (&probes, form) {
-            (_, ResidualForm::Weak { .. }) => Derivatives::Along(none.view()),
+            (_, ResidualForm::Weak { .. }) => Derivatives::First,
             (Some(probes), _) if !views.is_empty() => Derivatives::Along(probes.view()),
             _ => Derivatives::All,
         };
@@ -167,7 +166,6 @@ impl<E: Element> Work<'_, E> {
     pub(crate) fn condition(
         &self,
         condition: Condition,
-        n: usize,
         gradient: Option<&mut [E]>,
     ) -> Result<Found, NetworkError> {
         let Objective { target, sde, residual, conditions, .. } = *self.objective;
@@ -177,7 +175,7 @@ impl<E: Element> Work<'_, E> {
         for (block, range) in &self.blocks {
             let index = 3 * block + condition as u64;
             let mut rng = self.streams.rng(Purpose::Condition, self.step, index);
-            let n = range.len().min(n);
+            let n = range.len();
             let gradient = gradient.as_deref_mut();
             let collocation = residual.collocation;
             sum += match condition {
@@ -187,8 +185,7 @@ impl<E: Element> Work<'_, E> {
                     let mut loss = |range: Range<usize>, jet: &mut Jet<E>| {
                         initial_loss(&log_densities[range], factor, jet)
                     };
-                    let none = Array3::zeros((0, n, dim));
-                    let first = Derivatives::Along(none.view());
+                    let first = Derivatives::First;
                     self.network.add_loss(t.view(), x.view(), first, &mut loss, gradient)?
                 }
                 Condition::Boundary => {
@@ -202,8 +199,7 @@ impl<E: Element> Work<'_, E> {
                         let (t, normals) = (&all[range.clone()], &normals[range]);
                         boundary_loss(sde, t, x, normals, factor, jet)
                     };
-                    let none = Array3::zeros((0, n, dim));
-                    let first = Derivatives::Along(none.view());
+                    let first = Derivatives::First;
                     self.network.add_loss(t.view(), x.view(), first, &mut loss, gradient)?
                 }
                 Condition::Terminal => {

@@ -21,11 +21,14 @@ pub(crate) use vector::{lift_vector, pull_vector};
 pub enum Derivatives<'a, E> {
     /// `∇φ`: what denoising score matching needs. Of a network for vector scores, `s`.
     Gradient,
+    /// `φ`, `∇φ` and `∂_t φ`; in the place of the Laplacian stands what the network's
+    /// [`Prediction`](crate::Prediction) adds to it.
+    First,
     /// `φ`, `∇φ`, `∂_t φ` and `Δφ`: what the Fokker–Planck residual needs.
     All,
     /// The same with the Laplacian of the network estimated along `p` probe vectors `v` at each point, `[p, n, d]`, by
     /// the mean of `v·∇²φ v`: unbiased if `E v vᵀ = I`, with `p` channels instead of `d`. What the network's
-    /// [`Prediction`](crate::Prediction) adds to it is exact; without probes (`p = 0`) that is all there is. Source: Hutchinson, *A stochastic estimator of the trace
+    /// [`Prediction`](crate::Prediction) adds to it is exact. Source: Hutchinson, *A stochastic estimator of the trace
     /// of the influence matrix*, Communications in Statistics 18 (1989).
     Along(ArrayView3<'a, E>),
 }
@@ -35,6 +38,7 @@ impl<E> Derivatives<'_, E> {
     pub(crate) fn view(&self) -> Derivatives<'_, E> {
         match self {
             Self::Gradient => Derivatives::Gradient,
+            Self::First => Derivatives::First,
             Self::All => Derivatives::All,
             Self::Along(probes) => Derivatives::Along(probes.view()),
         }

@@ -47,6 +47,8 @@ impl<'a, E: Element> JetReader<'a, E> {
         let dim = input.place.ncols();
         match derivatives {
             Derivatives::Gradient => Self::new(input, range, dim, Vec::new()),
+            // A second-order part that is a sum over no pairs, and stays 0.
+            Derivatives::First => Self::new(input, range, dim + 1, vec![Vec::new()]),
             Derivatives::All => {
                 Self::new(input, range, dim + 1, vec![(0..dim).map(|i| [i, i]).collect()])
             }

@@ -1,6 +1,6 @@
-use fearless_simd::Simd;
 use std::ops::Range;
 
+use fearless_simd::Simd;
 use fokker_sde_core::{Jet, Real};
 use ndarray::Axis;
 
@@ -265,6 +265,7 @@ impl Needed {
     pub(super) fn new<E>(network: &Packed, derivatives: &Derivatives<'_, E>) -> Self {
         match derivatives {
             Derivatives::Gradient => Self { second: false, tangents: 0, probes: false },
+            Derivatives::First => Self { second: true, tangents: 0, probes: true },
             Derivatives::All => Self { second: true, tangents: network.dim, probes: false },
             Derivatives::Along(probes) => {
                 Self { second: true, tangents: probes.shape()[0], probes: true }
