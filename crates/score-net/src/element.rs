@@ -1,8 +1,13 @@
 use std::fmt::{Debug, Display};
 use std::ops::DerefMut;
+use std::sync::Arc;
 
 use dfdx::prelude::{Cpu, Device, Dtype, HasErr, Storage};
 use fokker_sde_core::Real;
+
+use crate::Architecture;
+use crate::kernel::{InstructionSet, Kernel, Kernels};
+use crate::parameters::Matrix;
 
 /// The number types of networks: `f32` for speed, `f64` as the reference.
 pub trait Element: Real + Dtype {
@@ -12,9 +17,6 @@ pub trait Element: Real + Dtype {
         + HasErr<Err: Debug + Display>
         + Send
         + Sync;
-
-    /// Whether there are fused kernels for networks of this type.
-    const FUSED: bool;
 
     /// Where `e^{−u}` is taken to be 0: above it `e^{−u}` is far below the rounding of 1, and below
     /// it products of two such numbers with a small cotangent are still normal. Without this cut
@@ -26,12 +28,19 @@ pub trait Element: Real + Dtype {
 
     /// `log(1 + e)` to rounding for `0 ≤ e ≤ 1`.
     fn log_1p(e: Self) -> Self;
+
+    /// The fused kernels for a network of this type, if there are any.
+    #[doc(hidden)]
+    fn kernels(
+        architecture: &Architecture,
+        parameters: &[Matrix<Self>],
+        set: InstructionSet,
+    ) -> Option<Arc<dyn Kernels<Self>>>;
 }
 
 impl Element for f64 {
     type Device = Cpu;
 
-    const FUSED: bool = false;
     const EXP_CUTOFF: Self = 320.0;
 
     #[inline]
@@ -43,6 +52,14 @@ impl Element for f64 {
     fn log_1p(e: Self) -> Self {
         e.ln_1p()
     }
+
+    fn kernels(
+        _: &Architecture,
+        _: &[Matrix<Self>],
+        _: InstructionSet,
+    ) -> Option<Arc<dyn Kernels<Self>>> {
+        None
+    }
 }
 
 /// In single precision these are polynomials without branches, which the compiler turns into vector
@@ -50,7 +67,6 @@ impl Element for f64 {
 impl Element for f32 {
     type Device = Cpu;
 
-    const FUSED: bool = true;
     const EXP_CUTOFF: Self = 28.0;
 
     /// With `u = k log 2 − r`, `|r| ≤ ½ log 2`, and `e^r = 1 + q`: `e^{−u} = 2^{−k} + 2^{−k} q` and
@@ -80,5 +96,13 @@ impl Element for f32 {
         let square = s * s;
         let odd = [1.0 / 15.0, 1.0 / 13.0, 1.0 / 11.0, 1.0 / 9.0, 1.0 / 7.0, 0.2, 1.0 / 3.0];
         2.0 * (s + s * square * odd.iter().fold(0.0, |sum, c| sum * square + c))
+    }
+
+    fn kernels(
+        architecture: &Architecture,
+        parameters: &[Matrix<Self>],
+        set: InstructionSet,
+    ) -> Option<Arc<dyn Kernels<Self>>> {
+        Some(Arc::new(Kernel::new(architecture, parameters, set)?))
     }
 }

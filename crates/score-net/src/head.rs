@@ -95,7 +95,7 @@ impl Head {
 }
 
 /// What the layers of a network get at some points.
-pub(crate) struct CoreInput<E> {
+pub struct CoreInput<E> {
     /// The features `τ` of the time and their derivatives in `t`, `[n, k]`.
     pub(crate) time: Array2<E>,
     pub(crate) rate: Array2<E>,

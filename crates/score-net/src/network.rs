@@ -7,7 +7,7 @@ use ndarray::{ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::error::backend;
-use crate::kernel::{InstructionSet, Kernel};
+use crate::kernel::{InstructionSet, Kernels};
 use crate::parameters::{Matrix, draw, entries};
 use crate::{Architecture, Element, Head, Layer, NetworkError, Output, Parameter};
 
@@ -27,7 +27,7 @@ pub struct ScoreNetwork<E: Element> {
     backend: Backend,
     set: InstructionSet,
     /// The parameters as the kernels read them, made when they are first needed.
-    kernel: OnceLock<Option<Arc<Kernel>>>,
+    kernel: OnceLock<Option<Arc<dyn Kernels<E>>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -188,15 +188,13 @@ impl<E: Element> ScoreNetwork<E> {
     }
 
     /// The kernels, unless the reference is to be used.
-    pub(crate) fn kernel(&self) -> Option<&Kernel> {
+    pub(crate) fn kernel(&self) -> Option<&dyn Kernels<E>> {
         static TOLD: Once = Once::new();
         if self.backend == Backend::Reference {
             return None;
         }
         let kernel = self.kernel.get_or_init(|| match &self.layers {
-            Layers::Known(architecture) if E::FUSED => {
-                Kernel::new(architecture, &self.parameters, self.set).map(Arc::new)
-            }
+            Layers::Known(architecture) => E::kernels(architecture, &self.parameters, self.set),
             _ => None,
         });
         if kernel.is_none() {

@@ -1,6 +1,5 @@
 use std::cell::Cell;
 
-use fokker_sde_core::Real;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// Floats in a cache line; rows of matrices are padded to a multiple of it.
@@ -87,26 +86,26 @@ impl<'a> Scratch<'a> {
 }
 
 /// Writes the rows of an array into a matrix from column `from` on.
-pub(super) fn put_rows<E: Real>(
+pub(super) fn put_rows(
     matrix: &mut [f32],
     stride: usize,
     from: usize,
-    values: ArrayView2<'_, E>,
+    values: ArrayView2<'_, f32>,
 ) {
     for (row, values) in matrix.chunks_exact_mut(stride).zip(values.rows()) {
         let slots = row[from..].iter_mut().zip(values);
-        slots.for_each(|(slot, value)| *slot = value.wide() as f32);
+        slots.for_each(|(slot, value)| *slot = *value);
     }
 }
 
 /// Reads an array from the columns of a matrix from `from` on.
-pub(super) fn get_rows<E: Real>(
+pub(super) fn get_rows(
     matrix: &[f32],
     stride: usize,
     from: usize,
-    mut out: ArrayViewMut2<'_, E>,
+    mut out: ArrayViewMut2<'_, f32>,
 ) {
     for (mut out, row) in out.rows_mut().into_iter().zip(matrix.chunks_exact(stride)) {
-        out.iter_mut().zip(&row[from..]).for_each(|(out, &s)| *out = E::of(f64::from(s)));
+        out.iter_mut().zip(&row[from..]).for_each(|(out, &s)| *out = s);
     }
 }

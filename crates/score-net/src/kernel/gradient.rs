@@ -32,7 +32,7 @@
 //! `6 + 3d` with it.
 
 use fearless_simd::Simd;
-use fokker_sde_core::{Jet, Real};
+use fokker_sde_core::Jet;
 
 use super::buffer::with_scratch;
 use super::elementwise::{add, add_rows};
@@ -60,13 +60,13 @@ struct Functional<'a> {
 ///
 /// `loss` is called for ranges of points in turn, with their jet, which it replaces by its own partial
 /// derivatives.
-pub(super) fn add_loss_gradient<S: Simd, E: Real>(
+pub(super) fn add_loss_gradient<S: Simd>(
     simd: S,
     network: &Packed,
-    input: &CoreInput<E>,
-    derivatives: Derivatives<'_, E>,
-    loss: &mut Loss<'_, E>,
-    gradient: Option<&mut [E]>,
+    input: &CoreInput<f32>,
+    derivatives: Derivatives<'_, f32>,
+    loss: &mut Loss<'_, f32>,
+    gradient: Option<&mut [f32]>,
 ) -> f64 {
     let (n, dim) = input.place.dim();
     let needed = Needed::new(network, &derivatives);
@@ -103,14 +103,13 @@ pub(super) fn add_loss_gradient<S: Simd, E: Real>(
 }
 
 impl Functional<'_> {
-    fn load<E: Real>(&mut self, network: &Packed, tile: &Tile<'_>, cotangent: &Jet<E>) {
+    fn load(&mut self, network: &Packed, tile: &Tile<'_>, cotangent: &Jet<f32>) {
         let (n, features) = (cotangent.gradient.nrows(), network.features);
         let stride = self.direction.len() / self.value.len();
-        let narrow = |value: &E| value.wide() as f32;
         self.direction[n * stride..].fill(0.0);
         let rows = self.direction.chunks_exact_mut(stride);
         for (row, gradient) in rows.zip(cotangent.gradient.rows()) {
-            row[features..].iter_mut().zip(gradient).for_each(|(slot, v)| *slot = narrow(v));
+            row[features..].iter_mut().zip(gradient).for_each(|(slot, v)| *slot = *v);
         }
         if tile.layers.iter().all(|layer| layer.second.is_none()) {
             return;
@@ -118,12 +117,12 @@ impl Functional<'_> {
         let rows = self.direction.chunks_exact_mut(stride).zip(tile.rate.chunks_exact(stride));
         for ((row, rate), v) in rows.zip(&cotangent.time_derivative) {
             let slots = row[..features].iter_mut().zip(rate);
-            slots.for_each(|(slot, rate)| *slot = rate * narrow(v));
+            slots.for_each(|(slot, rate)| *slot = rate * v);
         }
         for (slots, values) in
             [(&mut self.value, &cotangent.value), (&mut self.laplacian, &cotangent.laplacian)]
         {
-            slots.iter_mut().zip(values).for_each(|(slot, v)| *slot = narrow(v));
+            slots.iter_mut().zip(values).for_each(|(slot, v)| *slot = *v);
             slots[n..].fill(0.0);
         }
         let share = tile.share();

@@ -21,7 +21,6 @@ mod tanh;
 mod tile;
 mod vector;
 
-use fokker_sde_core::Real;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::head::CoreInput;
@@ -42,7 +41,28 @@ fn tile_rows(floats: usize, points: usize) -> usize {
     fit.clamp(fewest, 64).min(points.next_multiple_of(8).max(8))
 }
 
-/// A network ready for the kernels.
+/// What the kernels do for a network of numbers `E`. Its users are generic in `E`; behind this trait the kernels are
+/// compiled once, with this crate.
+pub trait Kernels<E: Element>: Send + Sync {
+    /// `∇_y N(y_i, τ)` of a potential or `F(y_i, τ)` of a vector score for every row of `y`, with the features `τ` of one
+    /// time.
+    fn score(&self, time: &[E], place: ArrayView2<'_, E>, out: ArrayViewMut2<'_, E>);
+
+    /// The sum of a loss of jets, whose parameter gradient is added to `gradient`. Of a vector score the derivatives are
+    /// [`Derivatives::Gradient`].
+    fn add_loss_gradient(
+        &self,
+        input: &CoreInput<E>,
+        derivatives: Derivatives<'_, E>,
+        loss: &mut Loss<'_, E>,
+        gradient: Option<&mut [E]>,
+    ) -> f64;
+
+    /// The sum of a loss of the first derivatives of a vector score.
+    fn add_vector_jet_loss(&self, input: &CoreInput<E>, loss: &mut VectorLoss<'_, E>) -> f64;
+}
+
+/// A network in single precision, ready for the kernels.
 #[derive(Debug)]
 pub(crate) struct Kernel {
     packed: Packed,
@@ -51,33 +71,26 @@ pub(crate) struct Kernel {
 
 impl Kernel {
     /// `None` if the architecture is impossible.
-    pub(crate) fn new<E: Element>(
+    pub(crate) fn new(
         architecture: &Architecture,
-        parameters: &[Matrix<E>],
+        parameters: &[Matrix<f32>],
         set: InstructionSet,
     ) -> Option<Self> {
         Packed::new(architecture, parameters).map(|packed| Self { packed, set })
     }
+}
 
-    /// `∇_y N(y_i, τ)` of a potential or `F(y_i, τ)` of a vector score for every row of `y`, with the features `τ` of one
-    /// time.
-    pub(crate) fn score<E: Real>(
-        &self,
-        time: &[E],
-        place: ArrayView2<'_, E>,
-        out: ArrayViewMut2<'_, E>,
-    ) {
+impl Kernels<f32> for Kernel {
+    fn score(&self, time: &[f32], place: ArrayView2<'_, f32>, out: ArrayViewMut2<'_, f32>) {
         dispatch!(self.set, simd => score::score(simd, &self.packed, time, place, out));
     }
 
-    /// See [`gradient::add_loss_gradient`]; of a vector score, which has no other derivatives than
-    /// [`Derivatives::Gradient`], [`vector::add_loss_gradient`].
-    pub(crate) fn add_loss_gradient<E: Real>(
+    fn add_loss_gradient(
         &self,
-        input: &CoreInput<E>,
-        derivatives: Derivatives<'_, E>,
-        loss: &mut Loss<'_, E>,
-        gradient: Option<&mut [E]>,
+        input: &CoreInput<f32>,
+        derivatives: Derivatives<'_, f32>,
+        loss: &mut Loss<'_, f32>,
+        gradient: Option<&mut [f32]>,
     ) -> f64 {
         let network = &self.packed;
         match network.kind {
@@ -92,12 +105,7 @@ impl Kernel {
         }
     }
 
-    /// See [`vector::add_jet_loss`].
-    pub(crate) fn add_vector_jet_loss<E: Element>(
-        &self,
-        input: &CoreInput<E>,
-        loss: &mut VectorLoss<'_, E>,
-    ) -> f64 {
+    fn add_vector_jet_loss(&self, input: &CoreInput<f32>, loss: &mut VectorLoss<'_, f32>) -> f64 {
         dispatch!(self.set, simd => vector::add_jet_loss(simd, &self.packed, input, loss))
     }
 }

@@ -4,7 +4,7 @@ use super::buffer::{Aligned, padded};
 use super::finish::{accumulate, each, repeat, store};
 use super::product::{Rows, narrow_product, product};
 use crate::parameters::{Matrix, entries};
-use crate::{Activation, Architecture, Element, Output};
+use crate::{Activation, Architecture, Output};
 
 /// The parameters of a network as the kernels read them: every matrix in the two orientations that
 /// forward and reverse products need, rows padded with zeros to whole cache lines.
@@ -55,7 +55,7 @@ pub(super) struct Affine {
 }
 
 impl Affine {
-    fn new<E: Element>(weight: &[E], bias: &[E], inputs: usize) -> Self {
+    fn new(weight: &[f32], bias: &[f32], inputs: usize) -> Self {
         let outputs = bias.len();
         let (input_stride, stride) = (padded(inputs), padded(outputs));
         let mut forward = Aligned::zeros(inputs * stride);
@@ -63,12 +63,12 @@ impl Affine {
         for (o, weights) in weight.chunks_exact(inputs).enumerate() {
             let row = &mut reverse[o * input_stride..][..inputs];
             for (i, (slot, w)) in row.iter_mut().zip(weights).enumerate() {
-                *slot = narrow(*w);
+                *slot = *w;
                 forward[i * stride + o] = *slot;
             }
         }
         let mut row = Aligned::zeros(stride);
-        row.iter_mut().zip(bias).for_each(|(slot, &value)| *slot = narrow(value));
+        row.iter_mut().zip(bias).for_each(|(slot, &value)| *slot = value);
         Self { inputs, outputs, input_stride, stride, forward, reverse, bias: row }
     }
 
@@ -126,16 +126,9 @@ impl Affine {
     }
 }
 
-fn narrow<E: Element>(value: E) -> f32 {
-    value.wide() as f32
-}
-
 impl Packed {
     /// The kernels know every [`Architecture`], and no layers of one's own; `None` if it is impossible.
-    pub(super) fn new<E: Element>(
-        architecture: &Architecture,
-        parameters: &[Matrix<E>],
-    ) -> Option<Self> {
+    pub(super) fn new(architecture: &Architecture, parameters: &[Matrix<f32>]) -> Option<Self> {
         let layers = architecture.layers().ok()?;
         let mut hidden = Vec::with_capacity(layers.len());
         let mut output = None;

@@ -1,5 +1,3 @@
-use fokker_sde_core::Real;
-
 use super::buffer::Scratch;
 use super::packed::{Affine, Packed};
 
@@ -34,14 +32,14 @@ impl<'a> PaddedGradient<'a> {
     }
 
     /// Adds this to a gradient laid out as the network's parameters.
-    pub(super) fn add_to<E: Real>(self, network: &Packed, gradient: &mut [E]) {
+    pub(super) fn add_to(self, network: &Packed, gradient: &mut [f32]) {
         let mut rest = gradient;
         let mut next = |size: usize| {
             let (head, tail) = std::mem::take(&mut rest).split_at_mut(size);
             rest = tail;
             head
         };
-        let add = |slot: &mut E, value: &f32| *slot += E::of(f64::from(*value));
+        let add = |slot: &mut f32, value: &f32| *slot += value;
         let hidden = network.layers.iter().map(|layer| (&**layer, layer.trained));
         let maps = hidden.chain([(&network.output, true)]);
         let sums = self.layers.into_iter().chain([self.output]);

@@ -1,5 +1,4 @@
 use fearless_simd::Simd;
-use fokker_sde_core::Real;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::buffer::{get_rows, with_scratch};
@@ -10,12 +9,12 @@ use super::tile_rows;
 use crate::Output;
 
 /// `∇_y N(y_i, τ)` or `F(y_i, τ)` with the features of one time.
-pub(super) fn score<S: Simd, E: Real>(
+pub(super) fn score<S: Simd>(
     simd: S,
     network: &Packed,
-    time: &[E],
-    place: ArrayView2<'_, E>,
-    out: ArrayViewMut2<'_, E>,
+    time: &[f32],
+    place: ArrayView2<'_, f32>,
+    out: ArrayViewMut2<'_, f32>,
 ) {
     match network.kind {
         Output::Potential => of_potential(simd, network, time, place, out),
@@ -24,12 +23,12 @@ pub(super) fn score<S: Simd, E: Real>(
 }
 
 /// By reverse mode: two matrix products per hidden layer.
-fn of_potential<S: Simd, E: Real>(
+fn of_potential<S: Simd>(
     simd: S,
     network: &Packed,
-    time: &[E],
-    place: ArrayView2<'_, E>,
-    out: ArrayViewMut2<'_, E>,
+    time: &[f32],
+    place: ArrayView2<'_, f32>,
+    out: ArrayViewMut2<'_, f32>,
 ) {
     let strides: usize = network.layers.iter().map(|layer| layer.stride).sum();
     let stride = network.input_stride();
@@ -52,12 +51,12 @@ fn of_potential<S: Simd, E: Real>(
 }
 
 /// By one forward pass, which keeps two layers.
-fn of_vector<S: Simd, E: Real>(
+fn of_vector<S: Simd>(
     simd: S,
     network: &Packed,
-    time: &[E],
-    place: ArrayView2<'_, E>,
-    out: ArrayViewMut2<'_, E>,
+    time: &[f32],
+    place: ArrayView2<'_, f32>,
+    out: ArrayViewMut2<'_, f32>,
 ) {
     let (stride, widest, output) = (network.input_stride(), network.widest(), &network.output);
     let floats = stride + 2 * widest + output.stride;
@@ -86,21 +85,21 @@ fn of_vector<S: Simd, E: Real>(
 }
 
 /// Calls `work` for the points of one tile after the other, with the place of their scores.
-fn for_tiles<E: Real>(
+fn for_tiles(
     rows: usize,
-    place: ArrayView2<'_, E>,
-    mut out: ArrayViewMut2<'_, E>,
-    mut work: impl FnMut(ArrayView2<'_, E>, ArrayViewMut2<'_, E>),
+    place: ArrayView2<'_, f32>,
+    mut out: ArrayViewMut2<'_, f32>,
+    mut work: impl FnMut(ArrayView2<'_, f32>, ArrayViewMut2<'_, f32>),
 ) {
     let tiles = place.axis_chunks_iter(Axis(0), rows);
     tiles.zip(out.axis_chunks_iter_mut(Axis(0), rows)).for_each(|(place, out)| work(place, out));
 }
 
 /// Writes `[τ, y]` into a tile.
-fn load<E: Real>(input: &mut [f32], stride: usize, time: &[E], place: ArrayView2<'_, E>) {
+fn load(input: &mut [f32], stride: usize, time: &[f32], place: ArrayView2<'_, f32>) {
     for (row, y) in input.chunks_exact_mut(stride).zip(place.rows()) {
         let values = time.iter().chain(y);
-        row.iter_mut().zip(values).for_each(|(slot, v)| *slot = v.wide() as f32);
+        row.iter_mut().zip(values).for_each(|(slot, v)| *slot = *v);
     }
 }
 

@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use fearless_simd::Simd;
-use fokker_sde_core::{Jet, Real};
+use fokker_sde_core::Jet;
 use ndarray::Axis;
 
 use super::buffer::{Scratch, get_rows, put_rows};
@@ -113,11 +113,11 @@ impl<'a> Tile<'a> {
     }
 
     /// Takes in some of the points, and zeros in the rows that are left.
-    pub(super) fn load<E: Real>(
+    pub(super) fn load(
         &mut self,
-        points: &CoreInput<E>,
+        points: &CoreInput<f32>,
         range: Range<usize>,
-        derivatives: &Derivatives<'_, E>,
+        derivatives: &Derivatives<'_, f32>,
     ) {
         let (stride, rows) = (self.input.len() / self.rows, range.len());
         let features = points.time.ncols();
@@ -230,21 +230,20 @@ impl<'a> Tile<'a> {
     }
 
     /// Writes what is known of the points into a jet of the network, whose time derivative is that at fixed `y`.
-    pub(super) fn write<E: Real>(&self, network: &Packed, jet: &mut Jet<E>) {
-        let of = |value: f32| E::of(f64::from(value));
+    pub(super) fn write(&self, network: &Packed, jet: &mut Jet<f32>) {
         let stride = self.input.len() / self.rows;
         get_rows(self.input_adjoint, stride, network.features, jet.gradient.view_mut());
         if self.layers.iter().any(|layer| layer.second.is_some()) {
             let share = self.share();
-            jet.value.iter_mut().zip(&self.value).for_each(|(slot, &v)| *slot = of(v));
+            jet.value.iter_mut().zip(&self.value).for_each(|(slot, &v)| *slot = v);
             let sums = jet.laplacian.iter_mut().zip(&self.laplacian);
-            sums.for_each(|(slot, &v)| *slot = of(share * v));
+            sums.for_each(|(slot, &v)| *slot = share * v);
             let (derivatives, rates) =
                 (self.input_adjoint.chunks_exact(stride), self.rate.chunks_exact(stride));
             for ((slot, row), rate) in jet.time_derivative.iter_mut().zip(derivatives).zip(rates) {
                 let terms =
                     row[..network.features].iter().zip(rate).map(|(slope, rate)| slope * rate);
-                *slot = of(terms.sum());
+                *slot = terms.sum();
             }
         }
     }
@@ -262,7 +261,7 @@ pub(super) struct Needed {
 }
 
 impl Needed {
-    pub(super) fn new<E>(network: &Packed, derivatives: &Derivatives<'_, E>) -> Self {
+    pub(super) fn new(network: &Packed, derivatives: &Derivatives<'_, f32>) -> Self {
         match derivatives {
             Derivatives::Gradient => Self { second: false, tangents: 0, probes: false },
             Derivatives::First => Self { second: true, tangents: 0, probes: true },

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use fearless_simd::Simd;
-use fokker_sde_core::{Jet, Real};
+use fokker_sde_core::Jet;
 use ndarray::Axis;
 
 use super::buffer::{Scratch, get_rows, put_rows, with_scratch};
@@ -14,10 +14,10 @@ use super::packed::Packed;
 use super::padded_gradient::PaddedGradient;
 use super::product::{Rows, outer_product};
 use super::tile_rows;
+use crate::VectorJet;
 use crate::head::CoreInput;
 use crate::loss::{Loss, VectorLoss};
 use crate::network::blocks;
-use crate::{Element, VectorJet};
 
 /// A tile of points on its way through the network.
 struct VectorTile<'a> {
@@ -38,12 +38,12 @@ struct VectorTile<'a> {
 /// partial derivatives. With these as the cotangents of `F`, layer by layer the cotangent `g` of `h` gives `ĝ = f′ g`
 /// of `z`, the gradients `ĝ hᵀ` of the weight and `ĝ` of the bias, and `Wᵀ ĝ` for the layer below, to which a residual
 /// block adds `g`.
-pub(super) fn add_loss_gradient<S: Simd, E: Real>(
+pub(super) fn add_loss_gradient<S: Simd>(
     simd: S,
     network: &Packed,
-    input: &CoreInput<E>,
-    loss: &mut Loss<'_, E>,
-    gradient: Option<&mut [E]>,
+    input: &CoreInput<f32>,
+    loss: &mut Loss<'_, f32>,
+    gradient: Option<&mut [f32]>,
 ) -> f64 {
     let (n, dim) = input.place.dim();
     let floats = VectorTile::floats(network);
@@ -77,11 +77,11 @@ pub(super) fn add_loss_gradient<S: Simd, E: Real>(
 ///
 /// Each direction is carried through the whole network by itself, by `h_i = f′ z_i`: so only two layers of tangents
 /// have to be in cache beside the slopes, whatever the dimension.
-pub(super) fn add_jet_loss<S: Simd, E: Element>(
+pub(super) fn add_jet_loss<S: Simd>(
     simd: S,
     network: &Packed,
-    input: &CoreInput<E>,
-    loss: &mut VectorLoss<'_, E>,
+    input: &CoreInput<f32>,
+    loss: &mut VectorLoss<'_, f32>,
 ) -> f64 {
     let (n, dim) = input.place.dim();
     let (stride, input_stride) = (network.output.stride, network.input_stride());
@@ -141,7 +141,7 @@ impl<'a> VectorTile<'a> {
     }
 
     /// Takes in some of the points, and zeros in the rows that are left.
-    fn load<E: Real>(&mut self, points: &CoreInput<E>, range: Range<usize>) {
+    fn load(&mut self, points: &CoreInput<f32>, range: Range<usize>) {
         let stride = self.input.len() / self.rows;
         put_rows(self.input, stride, 0, points.time.slice_axis(Axis(0), range.clone().into()));
         let place = points.place.slice_axis(Axis(0), range.clone().into());
