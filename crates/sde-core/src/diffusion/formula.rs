@@ -3,21 +3,25 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use exmex::prelude::*;
-use exmex::{Differentiate, FloatOpsFactory, MatchLiteral, literal_matcher_from_pattern};
+use exmex::{MatchLiteral, literal_matcher_from_pattern};
 use serde::{Deserialize, Serialize};
 
+use super::dual::{Dual, DualOperators, WITHOUT_DERIVATIVE};
 use crate::SdeError;
 
 literal_matcher_from_pattern!(NumberMatcher, r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?");
 
-type Expression = FlatEx<f64, FloatOpsFactory<f64>, NumberMatcher>;
+type Expression = FlatEx<Dual, DualOperators, NumberMatcher>;
+
+/// Characters of a formula at most.
+const LONGEST: usize = 2000;
 
 /// A function of time given by a formula in `t`, such as `1 + sin(t)/2` or `exp(-t^2)`.
 ///
 /// It may hold numbers, `PI`, `E`, `+ − * / ^`, brackets and the functions `sqrt`, `exp`, `ln`, `log10`, `sin`,
 /// `cos`, `tan`, `sinh`, `cosh`, `tanh`, `asin`, `acos`, `atan`, `abs` and others of the crate `exmex`, which
 /// evaluates it. A minus sign binds less than `*` and `^`, as in mathematics: `-t^2` is `−(t²)`. A sign after an
-/// operator and a power of a power need brackets.
+/// operator and a power of a power need brackets: `2^(-t)`, `(t^2)^3`. It has at most 2000 characters.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Formula {
@@ -28,26 +32,34 @@ pub struct Formula {
 impl Formula {
     /// Its value at `t`; NaN or infinite where it has none.
     pub fn at(&self, t: f64) -> f64 {
-        // What was read has no variable but t, and so has its derivative.
-        let variables = &[t][..self.expression.var_names().len()];
-        self.expression.eval(variables).unwrap_or(f64::NAN)
+        self.dual(t).value
     }
 
-    /// Its derivative.
+    /// Its value and its derivative at `t`; NaN or infinite where it has none, as the derivative of a formula is that
+    /// [`Formula::check_derivative`] refuses.
+    pub fn at_with_rate(&self, t: f64) -> (f64, f64) {
+        let dual = self.dual(t);
+        (dual.value, dual.rate())
+    }
+
+    fn dual(&self, t: f64) -> Dual {
+        // What was read has no variable but t.
+        let variables = &[Dual::time(t)][..self.expression.var_names().len()];
+        self.expression.eval(variables).unwrap_or(Dual::nan())
+    }
+
+    /// Whether it has a derivative wherever it is smooth.
     ///
     /// # Errors
     /// If it holds a function whose derivative is not known, such as `abs`.
-    pub fn derivative(&self) -> Result<Self, SdeError> {
-        let text = format!("d/dt ({})", self.text);
-        if self.expression.var_names().is_empty() {
-            return Ok(Self { text, expression: Expression::from_num(0.0).into() });
-        }
-        match Expression::clone(&self.expression).partial(0) {
-            Ok(expression) => Ok(Self { text, expression: expression.into() }),
-            Err(error) => {
-                let reason = format!("no derivative is known, which a path needs: {error}");
+    pub fn check_derivative(&self) -> Result<(), SdeError> {
+        let used = self.expression.operator_reprs();
+        match WITHOUT_DERIVATIVE.iter().find(|name| used.iter().any(|used| used == *name)) {
+            Some(name) if !self.expression.var_names().is_empty() => {
+                let reason = format!("no derivative of `{name}` is known, which a path needs");
                 Err(SdeError::Formula { text: self.text.clone(), reason })
             }
+            _ => Ok(()),
         }
     }
 }
@@ -57,6 +69,12 @@ impl FromStr for Formula {
 
     fn from_str(text: &str) -> Result<Self, SdeError> {
         let refuse = |reason: String| SdeError::Formula { text: text.to_owned(), reason };
+        let length = text.chars().count();
+        if length > LONGEST {
+            let text = text.chars().take(40).chain(['…']).collect();
+            let reason = format!("it has {length} characters, at most {LONGEST} are possible");
+            return Err(SdeError::Formula { text, reason });
+        }
         let parsed = with_weak_signs(text).map_err(refuse)?;
         let expression = Expression::parse(&parsed).map_err(|error| refuse(error.to_string()))?;
         match expression.var_names().iter().find(|name| *name != "t") {
@@ -167,7 +185,8 @@ mod tests {
             let formula: Formula = text.parse().unwrap();
             assert!((formula.at(t) - value).abs() < 1e-14 * (1.0 + value.abs()), "{text}");
             if !slope.is_nan() {
-                let found = formula.derivative().unwrap().at(t);
+                formula.check_derivative().unwrap();
+                let (_, found) = formula.at_with_rate(t);
                 assert!((found - slope).abs() < 1e-13 * (1.0 + slope.abs()), "{text}: {found}");
             }
             let json = serde_json::to_string(&formula).unwrap();
@@ -194,6 +213,30 @@ mod tests {
             assert!(error.starts_with(&format!("`{text}` is no formula in t")), "{error}");
             assert!(error.contains(reason), "{text}: {error}");
         }
-        assert!("abs(t)".parse::<Formula>().unwrap().derivative().is_err());
+        let error = "2 + abs(t)".parse::<Formula>().unwrap().check_derivative().unwrap_err();
+        assert!(error.to_string().contains("no derivative of `abs`"), "{error}");
+        let error = "t+".repeat(1000) + "t";
+        let error = error.parse::<Formula>().unwrap_err().to_string();
+        assert!(error.contains("2001 characters, at most 2000"), "{error}");
+        assert!(error.len() < 200, "{error}");
+    }
+
+    #[test]
+    fn long_and_deep_formulas_have_values_and_derivatives() {
+        let (t, h) = (0.4, 1e-6);
+        for text in [
+            // 60 factors, 100 functions in each other, 500 terms.
+            ["(1 + t/9)"; 60].join("*"),
+            format!("{}t{}", "sin(".repeat(100), ")".repeat(100)),
+            ["t"; 500].join("+"),
+            ["t"; 500].join("-"),
+            format!("{}t{}", "(".repeat(900), ")".repeat(900)),
+        ] {
+            let formula: Formula = text.parse().unwrap();
+            let differences = (formula.at(t + h) - formula.at(t - h)) / (2.0 * h);
+            let (value, rate) = formula.at_with_rate(t);
+            assert_eq!(value, formula.at(t));
+            assert!((rate - differences).abs() < 1e-8 * (1.0 + rate.abs()), "{text}: {rate}");
+        }
     }
 }

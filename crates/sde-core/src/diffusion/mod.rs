@@ -2,6 +2,7 @@
 
 mod chebyshev;
 mod cosine;
+mod dual;
 mod formula;
 mod linear;
 mod ornstein_uhlenbeck;

@@ -2,8 +2,8 @@ use std::f64::consts::FRAC_PI_2;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Formula;
 use super::unit_horizon::UnitHorizon;
+use super::{Formula, checked_serde};
 use crate::{Marginal, Prior, Sde, SdeError};
 
 /// A path of Gaussian transitions `X_t = α_t X_0 + σ_t Z`, given by `α_t` and `σ_t²` instead of a drift and a
@@ -195,40 +195,16 @@ impl GaussianPath for CosineSine {
 }
 
 /// A path given by formulas for `α_t` and `σ_t²`, such as `cos(PI*t/2)` and `sin(PI*t/2)^2`; their derivatives
-/// are taken symbolically.
+/// are found with them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "PathTexts", into = "PathTexts")]
+#[serde(remote = "Self", rename = "Path", deny_unknown_fields)]
 pub struct PathFormulas {
-    horizon: f64,
-    /// `α`, `α'`.
-    alpha: [Formula; 2],
-    /// `σ²`, `(σ²)'`.
-    variance: [Formula; 2],
-}
-
-/// What a file holds.
-#[derive(Serialize, Deserialize)]
-#[serde(rename = "Path", deny_unknown_fields)]
-struct PathTexts {
     alpha: Formula,
     variance: Formula,
     horizon: f64,
 }
 
-impl TryFrom<PathTexts> for PathFormulas {
-    type Error = SdeError;
-
-    fn try_from(texts: PathTexts) -> Result<Self, SdeError> {
-        Self::new(texts.alpha, texts.variance, texts.horizon)
-    }
-}
-
-impl From<PathFormulas> for PathTexts {
-    fn from(PathFormulas { horizon, alpha, variance }: PathFormulas) -> Self {
-        let ([alpha, _], [variance, _]) = (alpha, variance);
-        Self { alpha, variance, horizon }
-    }
-}
+checked_serde!(PathFormulas);
 
 impl PathFormulas {
     /// The path on `[0, horizon]`.
@@ -236,10 +212,14 @@ impl PathFormulas {
     /// # Errors
     /// If the horizon is not between 1e-6 and 1e6, or a formula holds a function without a known derivative.
     pub fn new(alpha: Formula, variance: Formula, horizon: f64) -> Result<Self, SdeError> {
-        SdeError::check("horizon T", 1e-6..=1e6, "between 1e-6 and 1e6", horizon)?;
-        let alpha = [alpha.clone(), alpha.derivative()?];
-        let variance = [variance.clone(), variance.derivative()?];
-        Ok(Self { horizon, alpha, variance })
+        Self { alpha, variance, horizon }.check()
+    }
+
+    fn check(self) -> Result<Self, SdeError> {
+        SdeError::check("horizon T", 1e-6..=1e6, "between 1e-6 and 1e6", self.horizon)?;
+        self.alpha.check_derivative()?;
+        self.variance.check_derivative()?;
+        Ok(self)
     }
 }
 
@@ -249,8 +229,8 @@ impl GaussianPath for PathFormulas {
     }
 
     fn at(&self, t: f64) -> PathPoint {
-        let [[alpha, alpha_rate], [variance, variance_rate]] =
-            [&self.alpha, &self.variance].map(|pair| [pair[0].at(t), pair[1].at(t)]);
+        let (alpha, alpha_rate) = self.alpha.at_with_rate(t);
+        let (variance, variance_rate) = self.variance.at_with_rate(t);
         PathPoint { alpha, alpha_rate, variance, variance_rate }
     }
 }
