@@ -110,6 +110,14 @@ pub enum SdeError {
         /// What it must be.
         rule: &'static str,
     },
+    /// An integral over time has no value.
+    #[error("the integral of {what} does not converge at t = {t}")]
+    Integral {
+        /// Of what.
+        what: &'static str,
+        /// The time.
+        t: f64,
+    },
     /// A formula cannot be read.
     #[error("`{text}` is no formula in t: {reason}")]
     Formula {

@@ -64,6 +64,10 @@ const TOLERANCE: f64 = 1e-13;
 /// How often the horizon is halved at most, which leaves a piece across a jump no part in any integral.
 const HALVINGS: u32 = 40;
 
+/// The part that a piece may have which has not converged after all halvings, in `∫μ` and of `σ_T²`: a jump has one of
+/// about 1e-12, what is not integrable the same one in every piece on the way there.
+const NEGLIGIBLE: f64 = 1e-9;
+
 /// Pieces at most.
 const MOST_PIECES: usize = 20_000;
 
@@ -71,18 +75,26 @@ impl<C: LinearCoefficients> LinearSde<C> {
     /// The diffusion with these coefficients.
     ///
     /// # Errors
-    /// If a coefficient is not finite or `w` negative somewhere that was looked, `w` is 0 throughout, or no series
-    /// converges in 20 000 pieces.
+    /// If a coefficient is not finite or `w` negative somewhere that was looked, the ends of time included, `w` is 0
+    /// throughout, an integral does not converge, or no series does in 20 000 pieces.
     pub fn new(coefficients: C) -> Result<Self, SdeError> {
         let horizon = coefficients.horizon();
         SdeError::check("horizon T", 1e-6..=1e6, "between 1e-6 and 1e6", horizon)?;
+        for t in [0.0, horizon] {
+            check(t, coefficients.mu(t), coefficients.w(t))?;
+        }
         let mut pieces: Vec<Piece> = Vec::new();
+        // Those that have not converged after all halvings, and how far their integrals may be off.
+        let mut rough: Vec<(usize, [f64; 2])> = Vec::new();
         // Intervals to do, the next one last, with how often they may yet be halved.
         let mut left = vec![(0.0, horizon, HALVINGS)];
         while let Some((from, to, halvings)) = left.pop() {
             let before = pieces.last().map_or((0.0, 0.0), |piece| piece.at(from));
-            let (piece, converged) = integrate(&coefficients, from, to, before)?;
+            let (piece, off, converged) = integrate(&coefficients, from, to, before)?;
             if converged || halvings == 0 {
+                if !converged {
+                    rough.push((pieces.len(), off));
+                }
                 pieces.push(piece);
                 continue;
             }
@@ -94,6 +106,18 @@ impl<C: LinearCoefficients> LinearSde<C> {
             left.extend([(middle, to, halvings - 1), (from, middle, halvings - 1)]);
         }
         let sde = Self { coefficients, pieces: pieces.into() };
+        let (whole, variance) = sde.integrals(horizon);
+        for (index, [rate, noise]) in rough {
+            let Piece { from: t, rate_before, .. } = sde.pieces[index];
+            // What is left of the noise at the horizon.
+            let noise = noise * (2.0 * (rate_before - whole)).exp();
+            let terms = [("μ", rate, 1.0), ("2w² exp(−2∫μ)", noise, variance)];
+            for (what, off, scale) in terms {
+                if off.is_nan() || off > NEGLIGIBLE * scale {
+                    return Err(SdeError::Integral { what, t });
+                }
+            }
+        }
         let sigma = sde.marginal(horizon).sigma;
         if sigma > 0.0 && sigma.is_finite() {
             Ok(sde)
@@ -115,25 +139,30 @@ impl<C: LinearCoefficients> LinearSde<C> {
     }
 }
 
-/// The piece on `[from, to]`, and whether it is fine enough.
+/// Refuses coefficients that no diffusion has.
+fn check(t: f64, mu: f64, w: f64) -> Result<(), SdeError> {
+    if !mu.is_finite() {
+        return Err(SdeError::Coefficient { what: "μ", t, value: mu, rule: "finite" });
+    }
+    if !(w >= 0.0 && w.is_finite()) {
+        let rule = "finite and not negative";
+        return Err(SdeError::Coefficient { what: "w", t, value: w, rule });
+    }
+    Ok(())
+}
+
+/// The piece on `[from, to]`, how far its two integrals may be off, and whether it is fine enough.
 fn integrate(
     coefficients: &impl LinearCoefficients,
     from: f64,
     to: f64,
     (rate_before, variance_before): (f64, f64),
-) -> Result<(Piece, bool), SdeError> {
+) -> Result<(Piece, [f64; 2], bool), SdeError> {
     let points = Antiderivative::points(from, to);
     let mu = points.map(|t| coefficients.mu(t));
     let w = points.map(|t| coefficients.w(t));
     for ((&t, mu), w) in points.iter().zip(mu).zip(w) {
-        if !mu.is_finite() {
-            let rule = "finite";
-            return Err(SdeError::Coefficient { what: "μ", t, value: mu, rule });
-        }
-        if !(w >= 0.0 && w.is_finite()) {
-            let rule = "finite and not negative";
-            return Err(SdeError::Coefficient { what: "w", t, value: w, rule });
-        }
+        check(t, mu, w)?;
     }
     if !variance_before.is_finite() {
         let (what, rule) = ("σ²", "finite");
@@ -151,7 +180,8 @@ fn integrate(
     let fine = |[tail, relative]: [f64; 2], scale: f64| {
         relative <= TOLERANCE || tail * (to - from) <= TOLERANCE * scale
     };
-    Ok((piece, fine(rate_tails, 1.0) && fine(noise_tails, variance_before) && !slow))
+    let off = [rate_tails, noise_tails].map(|[tail, _]| tail * (to - from));
+    Ok((piece, off, fine(rate_tails, 1.0) && fine(noise_tails, variance_before) && !slow))
 }
 
 impl<C: PartialEq> PartialEq for LinearSde<C> {
@@ -319,6 +349,15 @@ mod tests {
             ("1", "t - 0.5", "w is -"),
             ("1", "0", "σ is 0"),
             ("0 - 1e4", "1", "σ² is inf"),
+            ("1/t", "1", "μ is inf at t = 0"),
+            ("1", "1/(1 - t)", "w is inf at t = 1"),
+            ("1/abs(t - 0.3)", "1", "μ or w is NaN at t = 0.29999"),
+            ("0.01/abs(t - 0.3)", "1", "the integral of μ does not converge at t = 0.29999"),
+            (
+                "1",
+                "1/sqrt(abs(t - 0.3))",
+                "the integral of 2w² exp(−2∫μ) does not converge at t = 0.29999",
+            ),
         ] {
             let error = sde(mu, w, 1.0).unwrap_err().to_string();
             assert!(error.starts_with(reason), "{mu}, {w}: {error}");
