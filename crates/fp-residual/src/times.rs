@@ -28,7 +28,8 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 pub enum TimeDensity {
     /// Uniform on `(t_min, T)`.
     Uniform,
-    /// `T·Beta(1, b) + t_min`: the density falls as `(1 − t/T)^{b−1}`, and is uniform for `b = 1`.
+    /// `T·Beta(1, b) + t_min`, or `T` if that is beyond it: the density falls as `(1 − t/T)^{b−1}`, and is uniform
+    /// for `b = 1`.
     Beta {
         /// `b > 0`.
         #[serde(deserialize_with = "crate::checked::positive")]
@@ -69,7 +70,7 @@ impl TimeLaw {
     /// diffusion does it.
     pub fn quantile(&self, sde: &dyn Sde, u: f64) -> f64 {
         let horizon = sde.horizon();
-        match self.law {
+        let t = match self.law {
             TimeDensity::Uniform => self.t_min + u * (horizon - self.t_min),
             TimeDensity::Beta { b: 2.0 } => horizon * (1.0 - (1.0 - u).sqrt()) + self.t_min,
             TimeDensity::Beta { b } => horizon * (1.0 - (1.0 - u).powf(1.0 / b)) + self.t_min,
@@ -89,7 +90,8 @@ impl TimeLaw {
                 let [first, last] = [self.t_min, horizon].map(|t| sde.marginal(t).log_snr());
                 sde.time_of_log_snr((first + u * (last - first)).max(last)).unwrap_or(horizon)
             }
-        }
+        };
+        t.min(horizon)
     }
 
     /// The shares of the law at which the points of a block look: independent and uniform, or one in each part of it.
@@ -237,6 +239,22 @@ mod tests {
                 for u in [0.0, 0.1, 0.5, 0.93] {
                     let t = TimeLaw::new(t_min, law).quantile(&sde, u);
                     assert!((share(t) - u).abs() < 1e-6, "{sde:?}, {law:?}: {u} at {t}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_time_is_beyond_the_horizon() {
+        let laws = [0.5, 1.0, 2.0, 3.0].map(|b| TimeDensity::Beta { b });
+        let others = [TimeDensity::Uniform, TimeDensity::LogSigma, TimeDensity::LogSnr];
+        for sde in Diffusion::examples() {
+            let horizon = sde.horizon();
+            for law in laws.into_iter().chain(others) {
+                let law = TimeLaw::new(1e-2 * horizon, law);
+                for u in (0..1000).map(|k| f64::from(k) / 1000.0).chain([1.0 - f64::EPSILON]) {
+                    let t = law.quantile(&sde, u);
+                    assert!(t <= horizon, "{sde:?}, {law:?}: {u} at {t}");
                 }
             }
         }
