@@ -215,7 +215,8 @@ fn what_cannot_be_measured_is_refused() {
     write("empty.csv", "x,y\n");
     write("infinite.csv", "1,inf\n");
     write("three.csv", "1,2,3\n4,5,6\n");
-    write("far.csv", "100,200\n");
+    write("one.csv", "0,0\n");
+    write("far.csv", "100,200\n100,300\n");
     write("times.csv", "t,x,z\n1,2,3\n");
     write("late.csv", "0.5,0,0\n2,0,0\n");
     write_npy(folder.path().join("flat.npy"), &ndarray::Array1::<f64>::ones(5)).unwrap();
@@ -227,6 +228,7 @@ fn what_cannot_be_measured_is_refused() {
     assert!(gap("empty.csv").contains("holds no numbers"));
     assert!(gap("infinite.csv").contains("line 1, column 2: inf is not finite"));
     assert!(gap("three.csv").contains("three.csv"));
+    assert!(gap("one.csv").contains("one.csv: holds one point"));
     assert!(gap("far.csv").contains("no mass lies on the grid"));
     assert!(gap("flat.npy").contains("expected points [m, d]"));
     let at = |points: &str| {

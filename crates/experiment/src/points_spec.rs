@@ -1,5 +1,5 @@
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fokker_sde_core::StandardisationRule;
 use serde::de::value::MapAccessDeserializer;
@@ -7,6 +7,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::checked;
+use crate::points_file::ends_with;
 
 /// Points from a file as a target: `Points(path: "airports.csv", columns: ["longitude", "latitude"])`.
 ///
@@ -132,14 +133,16 @@ impl PointsSpec {
     /// The name that stands for the points in files and tables.
     pub fn label(&self) -> &str {
         let file = self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let stem = ENDINGS.iter().find_map(|ending| file.strip_suffix(ending)).unwrap_or(file);
+        let ending = ENDINGS.iter().find(|ending| ends_with(Path::new(file), ending));
+        // Endings are ASCII, whose capitals are as long.
+        let stem = ending.map_or(file, |ending| &file[..file.len() - ending.len()]);
         self.name.as_deref().unwrap_or(stem)
     }
 
     /// Refuses what cannot be right whatever the file holds.
     pub(crate) fn check(&self) -> Result<(), String> {
         let file = self.path.to_string_lossy();
-        if !ENDINGS.iter().any(|ending| file.ends_with(ending)) {
+        if !ENDINGS.iter().any(|ending| ends_with(&self.path, ending)) {
             return Err(format!("`{file}` does not end in .csv, .csv.gz or .npy"));
         }
         match self.images {

@@ -9,7 +9,7 @@ use fokker_sde_core::{
 use ndarray::{Array2, Axis};
 use rand::RngExt;
 
-use crate::points_file::{FileMark, PointsFile};
+use crate::points_file::{FileMark, OpenFile, PointsFile};
 use crate::points_spec::PointsSpec;
 use crate::{Error, TargetSpec};
 
@@ -79,11 +79,15 @@ impl TargetLaw {
     }
 
     fn of_points(spec: &PointsSpec, seed: u64) -> Result<Self, LawError> {
-        let file = PointsFile::read(&spec.path).map_err(|error| at("path", error))?;
-        let file = file.select(&spec.columns).map_err(|error| at("columns", error))?;
+        let file = OpenFile::new(&spec.path).map_err(|error| at("path", error))?;
+        let chosen = if spec.columns.is_empty() { "path" } else { "columns" };
+        let file = file.select(&spec.columns).map_err(|error| at(chosen, error))?;
         let content =
             |field, reason: String| at(field, Error::Content { path: spec.path.clone(), reason });
         let dim = file.points.ncols();
+        if file.points.nrows() < 2 {
+            return Err(content("path", "holds one point, which has no spread".to_owned()));
+        }
         if let Some(size) = spec.images
             && size.width.checked_mul(size.height) != Some(dim)
         {
@@ -156,14 +160,14 @@ struct Split {
 }
 
 impl Split {
-    /// Holds out a share of `count` points, drawn without replacement, at least one; with a share of 0 all
+    /// Holds out a share of `count` points, drawn without replacement, at least two; with a share of 0 all
     /// points are both.
     fn new(count: usize, share: f64, seed: u64) -> Result<Self, String> {
         let all: Vec<usize> = (0..count).collect();
         if share == 0.0 {
             return Ok(Self { training: all.clone(), truth: all });
         }
-        let kept = ((share * count as f64).round() as usize).max(1);
+        let kept = ((share * count as f64).round() as usize).max(2);
         if kept >= count {
             return Err(format!("a share of {share} of {count} points leaves none to train on"));
         }
@@ -196,7 +200,7 @@ mod tests {
         assert!((70..=130).contains(&first), "{first}");
         assert_eq!(Split::new(1000, 0.2, 1).unwrap().truth, split.truth);
         assert_ne!(Split::new(1000, 0.2, 2).unwrap().truth, split.truth);
-        assert_eq!(Split::new(4, 0.01, 1).unwrap().truth.len(), 1);
+        assert_eq!(Split::new(4, 0.01, 1).unwrap().truth.len(), 2);
         assert!(Split::new(1, 0.5, 1).is_err());
         let both = Split::new(7, 0.0, 1).unwrap();
         assert_eq!(both.truth, both.training);

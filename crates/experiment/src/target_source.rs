@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use fokker_sde_core::{Standardisation, StandardisationRule, TargetName};
 
-use crate::points_file::is_table;
+use crate::points_file::{ends_with, is_table};
 use crate::points_spec::PointsSpec;
 use crate::target_law::TargetLaw;
 use crate::{Error, TargetSpec};
@@ -26,7 +26,7 @@ impl FromStr for TargetSource {
             return Ok(Self::Named(name));
         }
         let path = PathBuf::from(text);
-        if is_table(&path) || path.extension().is_some_and(|ending| ending == "npy") {
+        if is_table(&path) || ends_with(&path, ".npy") {
             return Ok(Self::Points(path));
         }
         let names = TargetName::ALL.map(TargetName::as_str).join(", ");
