@@ -58,8 +58,20 @@ pub(crate) fn write_checkpoint<E: Element>(
     write(path, &bytes)
 }
 
+/// Refuses what would be waited for, such as a pipe; a folder is refused by whoever reads it.
+pub(crate) fn check_regular(path: &Path) -> Result<(), Error> {
+    match path.metadata() {
+        Ok(found) if !found.is_file() && !found.is_dir() => {
+            let reason = "is not a regular file".to_owned();
+            Err(Error::Content { path: path.to_owned(), reason })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads a whole file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    check_regular(path)?;
     std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 

@@ -27,8 +27,7 @@ pub struct Imported {
 pub fn import(from: &Path, network: &Path, to: &Path) -> Result<Imported, Error> {
     let text = ron_file::load(network)?;
     let description: StateDict = ron_file::parse(network, &text)?;
-    let bytes =
-        std::fs::read(from).map_err(|source| Error::Read { path: from.to_owned(), source })?;
+    let bytes = files::read(from)?;
     files::check_writable(to)?;
     for input in [from, network] {
         refuse_same(input, to)?;

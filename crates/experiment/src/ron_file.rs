@@ -6,7 +6,7 @@ use ron::error::Position;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::Error;
+use crate::{Error, files};
 
 /// Why a configuration was refused: the place in the file, the field, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -120,7 +120,11 @@ impl ConfigError {
 
 /// Reads a file.
 pub(crate) fn load(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+    files::check_regular(path)?;
+    let text = std::fs::read_to_string(path);
+    // Some editors begin a text with the mark of its byte order.
+    let text = text.map(|text| text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text));
+    text.map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
 /// Reads a value from the text of the file `path`.
