@@ -143,6 +143,28 @@ pub enum Error {
         /// Half the side of the box.
         extent: f64,
     },
+    /// Points that are drawn from those in the box all lie outside of it.
+    #[error(
+        "{name}: so few points of the samplers or of the truth lie in the box ±{extent} that a draw from them has \
+         none there, so there is no interval and no floor; the network may need more training, or the box a larger \
+         extent"
+    )]
+    FewInTheBox {
+        /// The model, or the target.
+        name: String,
+        /// Half the side of the box.
+        extent: f64,
+    },
+    /// A mean over a network is not finite.
+    #[error("{}: {what} is {value}: the network is too large for this precision", .path.display())]
+    Mean {
+        /// The model.
+        path: PathBuf,
+        /// Which mean.
+        what: &'static str,
+        /// What it is.
+        value: f64,
+    },
     /// The distance could not be computed.
     #[error("the distance could not be computed: {0}")]
     Transport(#[from] TransportError),
@@ -173,6 +195,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// That of a model or target of this name, where it says that a draw of its points has none in the box.
+    pub(crate) fn in_the_box_of(self, name: &str, extent: f64) -> Self {
+        match self {
+            Self::Uncertainty(UncertaintyError::Histogram(HistogramError::Empty { .. }))
+            | Self::Histogram(HistogramError::Empty { .. }) => {
+                Self::FewInTheBox { name: name.to_owned(), extent }
+            }
+            other => other,
+        }
+    }
+
     /// Whether the fault lies in what the user gave (exit code 2), not in the work (exit code 1).
     pub fn is_bad_input(&self) -> bool {
         if let Self::Write { source, .. } = self {

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use fokker_fp_residual::residual_of_jet;
-use fokker_score_net::{Checkpoint, Element};
+use fokker_score_net::{Checkpoint, Element, Output};
 use fokker_sde_core::{Jet, Potential, Sde};
 use ndarray::{Array1, Array2, Axis};
 use serde::Serialize;
@@ -39,8 +39,8 @@ pub enum Precision {
 /// The means of the squared residual of the model in a checkpoint file, in any dimension.
 ///
 /// # Errors
-/// If a file cannot be read, the model cannot be evaluated, or there is neither a target nor a box: in more
-/// than three dimensions.
+/// If a file cannot be read, the model is a vector score or cannot be evaluated, a mean is not finite, or there is
+/// neither a target nor a box: in more than three dimensions.
 pub fn residual_report(
     model: &Path,
     target: Option<&TargetSource>,
@@ -60,6 +60,7 @@ fn report<E: Element>(
 ) -> Result<ResidualReport, Error> {
     let checkpoint = files::read_checkpoint::<E>(model)?;
     let Checkpoint { network, diffusion, standardisation } = &checkpoint;
+    check_potential(model, network.head().output)?;
     let dim = network.head().dim;
     if source.is_none() && dim > MOST_MEAN_DIMENSIONS {
         let reason = format!(
@@ -77,12 +78,30 @@ fn report<E: Element>(
     };
     let target = law.as_ref().map(|law| law.truth.as_ref());
     let meter = ResidualMeter { network, sde: diffusion, target, protocol };
+    let means = meter.residual_means()?;
+    let found = [
+        ("the mean of ε² over the box", means.mean_residual_sq),
+        ("the mean of ε² along p_t", means.marginal_residual_sq),
+    ];
+    for (what, mean) in found {
+        if let Some(value) = mean.filter(|mean| !mean.is_finite()) {
+            return Err(Error::Mean { path: model.to_owned(), what, value });
+        }
+    }
     Ok(ResidualReport {
         model: model.display().to_string(),
         target: source.map(TargetSource::to_string),
         standardised: standardisation.is_some(),
-        means: meter.residual_means()?,
+        means,
     })
+}
+
+fn check_potential(path: &Path, output: Output) -> Result<(), Error> {
+    if output == Output::Vector {
+        let reason = "is a vector score, which has no potential, hence no residual ε".to_owned();
+        return Err(Error::Content { path: path.to_owned(), reason });
+    }
+    Ok(())
 }
 
 /// Writes the potential, its derivatives and the residual of a model at given points to the CSV file `to`,
@@ -108,6 +127,7 @@ pub fn residual_at(
 
 fn values<E: Element>(model: &Path, at: &Path, to: &Path) -> Result<usize, Error> {
     let Checkpoint { network, diffusion, .. } = files::read_checkpoint::<E>(model)?;
+    check_potential(model, network.head().output)?;
     let dim = network.head().dim;
     let points = read_points(at, dim, diffusion.horizon())?;
     files::check_writable(to)?;
