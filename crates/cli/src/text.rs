@@ -109,10 +109,15 @@ pub(crate) fn gap(cells: &[Cell], protocol: &Protocol) -> String {
         if kind == DistanceKind::W2sqGrid {
             let _ = writeln!(
                 text,
-                "outside the box, and in no distance: {:.3} % of the ODE's points, {:.3} % of the SDE's",
+                "outside the box, and in no distance: {:.3} % of the ODE's points, {:.3} % of the SDE's, {:.3} % \
+                 of the truth's",
                 percent(d.outside_ode),
-                percent(d.outside_sde)
+                percent(d.outside_sde),
+                percent(d.outside_truth)
             );
+            if let Some(words) = d.truth_outside_in_words() {
+                let _ = writeln!(text, "{words}");
+            }
         }
         if let Some(energy) = &d.energy {
             let pair = |pair: Energy| format!("{:.6} (floor {:.6})", pair.value, pair.floor);

@@ -54,17 +54,17 @@ fn points_of_a_file_come_back_in_its_units() {
         assert!(summary.contains(expected), "{summary}");
     }
     // A point of the truth is one of the file, with noise on [0, 1) on each component.
-    let truth: Array2<f32> = read_npy(at("samples/table_truth.npy")).unwrap();
+    let truth: Array2<f64> = read_npy(at("samples/table_truth.npy")).unwrap();
     assert_eq!(truth.dim(), (50, 3));
     assert!(truth.column(0).iter().all(|x| (1000.0..1041.0).contains(x)), "{truth}");
-    let samples: Array2<f32> = read_npy(at("samples/table_w0_ode.npy")).unwrap();
+    let samples: Array2<f64> = read_npy(at("samples/table_w0_ode.npy")).unwrap();
     let mean = samples.mean_axis(Axis(0)).unwrap();
     assert!((1000.0..1041.0).contains(&mean[0]) && (0.0..1.1).contains(&mean[1]), "{mean}");
     // As are those that are drawn anew, to the bit with the same steps; here only to the scale.
     let checkpoint = "out/checkpoints/table_w0.safetensors";
     let sample = ["sample", checkpoint, "--method", "ode", "--n", "200", "--out", "x.npy", "-q"];
     succeed(folder.path(), &sample);
-    let again: Array2<f32> = read_npy(folder.path().join("x.npy")).unwrap();
+    let again: Array2<f64> = read_npy(folder.path().join("x.npy")).unwrap();
     let mean = again.mean_axis(Axis(0)).unwrap();
     assert!((1000.0..1041.0).contains(&mean[0]), "{mean}");
 
@@ -198,7 +198,96 @@ fn points_outside_of_the_box_are_the_fault_of_their_file() {
     let targets = "Points(path: \"data/table.csv\", columns: [0, 1], standardise: None)";
     let folder = folder_with(targets, 12);
     let message = fail(folder.path(), 2, &["run", "study.ron", "--out", "out", "-q"]);
-    assert!(message.contains("table.csv: no mass lies on the grid"), "{message}");
+    let message = message.replace("\n  │ ", " ");
+    assert!(
+        message.contains("target `table`: none of 200 points of it lies in the box ±3.5"),
+        "{message}"
+    );
+    assert!(message.contains("`measurement.extent`") && !folder.path().join("out").exists());
+}
+
+#[test]
+fn points_far_from_zero_keep_their_digits() {
+    let folder = folder_with("Points(path: \"data/utm.csv\")", 12);
+    // Eastings and northings in metres, a street wide.
+    let place = |k: usize| {
+        let fraction = |x: f64| (k as f64 * x).fract();
+        [392_000.0 + 9.0 * fraction(0.618), 5_820_000.0 + 9.0 * fraction(0.755)]
+    };
+    let text: String = (0..100).map(place).map(|[x, y]| format!("{x:?},{y:?}\n")).collect();
+    fs::write(folder.path().join("data/utm.csv"), text).unwrap();
+    succeed(folder.path(), &["run", "study.ron", "--out", "out", "-q"]);
+    let truth: Array2<f64> = read_npy(folder.path().join("out/samples/utm_truth.npy")).unwrap();
+    for (k, row) in truth.rows().into_iter().enumerate() {
+        let [x, y] = place(k);
+        assert!((row[0] - x).abs() < 1e-8 && (row[1] - y).abs() < 1e-8, "{row} for {x}, {y}");
+    }
+    // In single precision neighbours at this northing are half a metre apart.
+    let samples: Array2<f64> = read_npy(folder.path().join("out/samples/utm_w0_sde.npy")).unwrap();
+    let halves = samples.column(1).iter().filter(|y| (**y * 2.0).fract() == 0.0).count();
+    assert!(halves < 10, "{halves}");
+}
+
+#[test]
+fn truth_outside_of_the_box_is_told() {
+    let far = "Mixture(components: [(weight: 1, mean: [0, 0], variance: 0.1), (weight: 3, mean: [10, 0], \
+               variance: 0.1)], name: \"far\")";
+    let folder = folder_with(far, 12);
+    let summary = succeed(folder.path(), &["run", "study.ron", "--out", "out", "-q"]);
+    let share = cell(&folder.path().join("out"), "far_w0")["outside_truth"].as_f64().unwrap();
+    // Of 500 points 75 % with a standard deviation of 2 %; 5 of them, false-alarm rate 6e-7.
+    assert!((share - 0.75).abs() < 0.1, "{share}");
+    let words = "% of the truth's points lie outside the box";
+    assert!(summary.contains(words) && summary.contains("truth outside"), "{summary}");
+    let tables = succeed(folder.path(), &["report", "out"]);
+    assert!(tables.contains(words) && tables.contains("truth outside"), "{tables}");
+    assert!(tables.contains("95 %: bootstrap intervals"), "{tables}");
+    let page = fs::read_to_string(folder.path().join("out/report.html")).unwrap();
+    assert!(page.contains(words));
+    let gap = ["gap", "out/checkpoints/far_w0.safetensors", "--target", "mixture", "--nfe", "12"];
+    let small = ["--n", "300", "--points", "100", "--bootstrap", "10", "--extent", "1", "-q"];
+    let text = succeed(folder.path(), &[&gap[..], &small].concat());
+    assert!(text.contains("% of the truth's\n") && text.contains(words), "{text}");
+}
+
+#[test]
+fn a_target_with_hardly_a_point_in_the_box_leaves_the_others_their_results() {
+    let far = "Mixture(components: [(weight: 1, mean: [0, 0], variance: 0.1), (weight: 200, mean: [10, 0], \
+               variance: 0.1)], name: \"far\"), moons";
+    let folder = folder_with(far, 12);
+    let message = fail(folder.path(), 1, &["run", "study.ron", "--out", "out", "-q"]);
+    let message = message.replace("\n  │ ", " ");
+    assert!(message.contains("far") && message.contains("lie in the box ±3.5"), "{message}");
+    let cells = files(&folder.path().join("out/cells"));
+    assert_eq!(cells, ["moons_w0.5.json", "moons_w0.json"]);
+}
+
+#[test]
+fn a_residual_that_is_no_number_is_an_error() {
+    let folder = folder_with("moons", 12);
+    succeed(folder.path(), &["run", "study.ron", "--out", "out", "-q"]);
+    let mut bytes = fs::read(folder.path().join("out/checkpoints/moons_w0.safetensors")).unwrap();
+    // Weights beyond what single precision can square.
+    let from = bytes.len() - 64;
+    bytes[from..].chunks_mut(4).for_each(|chunk| chunk.copy_from_slice(&1e30_f32.to_le_bytes()));
+    fs::write(folder.path().join("large.safetensors"), bytes).unwrap();
+    let message = fail(folder.path(), 1, &["residual", "large.safetensors", "--points", "50"]);
+    assert!(message.contains("large.safetensors: the mean of ε² over the box is"), "{message}");
+}
+
+#[test]
+fn a_vector_score_has_no_residual() {
+    let folder = folder_with("moons", 12);
+    let path = folder.path().join("study.ron");
+    let study = fs::read_to_string(&path).unwrap();
+    let study = study
+        .replace("hidden: [8, 8]", "hidden: [8, 8], output: Vector")
+        .replace("[0.0, 0.5]", "[0.0]");
+    fs::write(&path, study).unwrap();
+    succeed(folder.path(), &["run", "study.ron", "--out", "out", "-q"]);
+    let residual = ["residual", "out/checkpoints/moons_w0.safetensors"];
+    let message = fail(folder.path(), 2, &residual).replace("\n  │ ", " ");
+    assert!(message.contains("is a vector score, which has no potential"), "{message}");
 }
 
 #[test]

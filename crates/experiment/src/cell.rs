@@ -91,9 +91,27 @@ pub struct Distances {
     pub outside_ode: f64,
     /// The share of the SDE's samples outside the box.
     pub outside_sde: f64,
+    /// The share of the truth's points outside the box.
+    #[serde(default)]
+    pub outside_truth: f64,
     /// Energy distances, in other dimensions than two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub energy: Option<Energies>,
+}
+
+/// The share of the truth outside the box from which on it is said in words.
+const MUCH: f64 = 0.01;
+
+impl Distances {
+    /// What is to be said where more than 1 % of the truth lies outside the box; `None` where not.
+    pub fn truth_outside_in_words(&self) -> Option<String> {
+        (self.outside_truth > MUCH).then(|| {
+            format!(
+                "{:.1} % of the truth's points lie outside the box, and in no distance: a larger extent would hold them",
+                100.0 * self.outside_truth
+            )
+        })
+    }
 }
 
 /// Means of the squared residual `ε²` of a network, each with its standard error.

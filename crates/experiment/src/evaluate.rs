@@ -42,6 +42,8 @@ pub(crate) fn evaluate(
     progress.on(Event::Measuring { name });
     let meter =
         ResidualMeter { network, sde: diffusion, target: Some(truth.target.as_ref()), protocol };
+    let distances = distances(protocol, &ode, &sde, truth, progress)
+        .map_err(|error| error.in_the_box_of(name, protocol.measurement.extent))?;
     let dsm = meter.denoising_loss(truth.target.as_ref())?;
     let cell = Cell {
         model: String::new(),
@@ -49,7 +51,7 @@ pub(crate) fn evaluate(
         w_r: None,
         held_out: truth.held_out,
         standardised: truth.standardisation.is_some(),
-        distances: distances(protocol, &ode, &sde, truth, progress)?,
+        distances,
         residual: meter.residual_means()?,
         dsm: dsm.mean,
         dsm_se: dsm.standard_error,
@@ -109,6 +111,7 @@ fn distances(
         w2sq_ode_sde_ci: ode_sde.1,
         outside_ode: ode.side.dropped(),
         outside_sde: sde.side.dropped(),
+        outside_truth: truth.side.dropped(),
         energy,
     })
 }

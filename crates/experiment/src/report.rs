@@ -7,7 +7,9 @@ use crate::figures::{
 use crate::run_folder::RunReader;
 use crate::side::DIRECTIONS;
 use crate::text_table::TextTable;
-use crate::{Cell, CellId, DistanceKind, Error, Experiment, MetricsLine, TargetSpec, files};
+use crate::{
+    Cell, CellId, DistanceKind, Distances, Error, Experiment, MetricsLine, TargetSpec, files,
+};
 
 /// Draws the figures of the finished cells of a run folder, writes `report.html`, and returns its tables
 /// as text.
@@ -157,6 +159,7 @@ impl Report {
                 "along p_t",
                 "DSM loss",
                 "outside",
+                "truth outside",
             ];
             let mut table = TextTable::new(&heads);
             let cells: Vec<_> = self.cells.iter().filter(|(id, _)| id.target == target).collect();
@@ -178,12 +181,8 @@ impl Report {
                     mean(r.mean_residual_sq),
                     mean(r.marginal_residual_sq),
                     format!("{:.4}", cell.dsm),
-                    match d.distance {
-                        DistanceKind::W2sqGrid => {
-                            format!("{:.2} %", 100.0 * d.outside_ode.max(d.outside_sde))
-                        }
-                        _ => "–".to_owned(),
-                    },
+                    outside(d, d.outside_ode.max(d.outside_sde)),
+                    outside(d, d.outside_truth),
                 ]);
             }
             let d = &first.distances;
@@ -211,6 +210,11 @@ impl Report {
             );
             text.push_str(&energies(&cells));
         }
+        text.push_str(
+            "95 %: bootstrap intervals of the distance between the laws, with chance taken out. Chance raises the \
+             distance between points, by about the floor where two laws are close, so that it may lie above its \
+             interval.\n",
+        );
         let (found, all) = (self.cells.len(), experiment.cells().len());
         if found < all {
             let _ = writeln!(text, "{found} of {all} cells are finished.");
@@ -252,10 +256,20 @@ impl Report {
 pub(crate) fn remarks(cell: &Cell) -> String {
     let units = if cell.standardised { ", in standardised units" } else { "" };
     let n = cell.distances.n_truth;
-    match cell.held_out {
-        true => format!("{units}, the truth being {n} points held out of training"),
-        false if n != cell.distances.n => format!("{units}, the truth being {n} points"),
-        false => units.to_owned(),
+    let truth = match cell.held_out {
+        true => format!(", the truth being {n} points held out of training"),
+        false if n != cell.distances.n => format!(", the truth being {n} points"),
+        false => String::new(),
+    };
+    let lost = cell.distances.truth_outside_in_words().map(|words| format!("; {words}"));
+    format!("{units}{truth}{}", lost.unwrap_or_default())
+}
+
+/// A share of points outside the box, where there is one.
+fn outside(distances: &Distances, share: f64) -> String {
+    match distances.distance {
+        DistanceKind::W2sqGrid => format!("{:.2} %", 100.0 * share),
+        _ => "–".to_owned(),
     }
 }
 

@@ -68,7 +68,7 @@ impl Report {
             if let Some(map) = &map {
                 map.standardise(&mut points)?;
             }
-            Ok::<_, Error>(points)
+            Ok::<_, Error>(points.mapv(|x| x as f32))
         };
         let mut cells = Vec::new();
         for (id, cell) in finished() {
@@ -81,12 +81,11 @@ impl Report {
     }
 
     /// Points as they stand in a file, in the units of the data.
-    fn points(&self, name: &str) -> Result<Array2<f32>, Error> {
+    fn points(&self, name: &str) -> Result<Array2<f64>, Error> {
         let path = self.folder.path(&format!("samples/{name}.npy"));
-        let points = files::read_npy(&path)?
+        files::read_npy(&path)?
             .into_dimensionality::<Ix2>()
-            .map_err(|error| Error::Content { path: path.clone(), reason: error.to_string() })?;
-        Ok(points.mapv(|x| x as f32))
+            .map_err(|error| Error::Content { path: path.clone(), reason: error.to_string() })
     }
 
     fn view(&self, samples: &TargetSamples<'_>) -> Result<Option<View>, Error> {
@@ -181,18 +180,18 @@ impl Report {
 
     /// Draws the first samples as images, in the units of the data.
     fn draw_images(&self, samples: &TargetSamples<'_>, size: ImageSize) -> Result<String, Error> {
-        let sheet = |points: &Array2<f32>| {
+        let sheet = |points: &Array2<f64>| {
             let rows = points.axis_iter(Axis(0)).take(ACROSS * ACROSS);
-            let image = |point: ndarray::ArrayView1<'_, f32>| {
+            let image = |point: ndarray::ArrayView1<'_, f64>| {
                 let (height, width) = (size.height, size.width);
-                Array2::from_shape_fn((height, width), |(y, x)| f64::from(point[y * width + x]))
+                Array2::from_shape_fn((height, width), |(y, x)| point[y * width + x])
             };
             rows.map(image).collect::<Vec<_>>()
         };
         let truth = self.points(&format!("{}_truth", samples.label))?;
-        let range = truth.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], &x| {
-            [low.min(x.into()), high.max(x.into())]
-        });
+        let range = truth
+            .iter()
+            .fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], &x| [low.min(x), high.max(x)]);
         let mut rows = Vec::new();
         for (id, ..) in &samples.cells {
             let [sde, ode] = ["sde", "ode"].map(|way| self.points(&format!("{}_{way}", id.stem())));

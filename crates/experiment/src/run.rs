@@ -1,10 +1,13 @@
 use std::path::Path;
 
+use fokker_metrics::HistogramError;
 use fokker_score_net::{Checkpoint, InstructionSet};
+use fokker_sde_core::{Purpose, Standardisation, Streams, sample_target};
 use ndarray::Array2;
 
 use crate::evaluate::{Evaluation, Samples, evaluate};
 use crate::report::report;
+use crate::side::Side;
 use crate::target_law::TargetLaw;
 use crate::train::train;
 use crate::truth::Truth;
@@ -23,7 +26,7 @@ use crate::{
 ///
 /// # Errors
 /// If the folder cannot be used (see [`RunFolder::open`]), or training, sampling or a measurement fails, or
-/// `progress` cancels. Where the samples of a network all lie outside the box, the other cells are done
+/// `progress` cancels. Where hardly any samples of a network lie in the box, or none, the other cells are done
 /// before.
 pub fn run(
     experiment: &Experiment,
@@ -47,11 +50,19 @@ pub fn run(
             }
             let truth = match truth.take() {
                 Some(known) => truth.insert(known),
-                None => truth.insert(draw_truth(experiment, target, &law, &folder)?),
+                None => match draw_truth(experiment, target, &law, &folder) {
+                    Err(error @ Error::FewInTheBox { .. }) => {
+                        failed = failed.or(Some(error));
+                        break;
+                    }
+                    result => truth.insert(result?),
+                },
             };
             match run_cell(experiment, &id, &law, truth, &mut folder, progress) {
                 // A network that has lost all of its particles is no reason to leave out the others.
-                Err(error @ Error::OutsideTheBox { .. }) => failed = failed.or(Some(error)),
+                Err(error @ (Error::OutsideTheBox { .. } | Error::FewInTheBox { .. })) => {
+                    failed = failed.or(Some(error));
+                }
                 result => result?,
             }
         }
@@ -80,9 +91,43 @@ fn laws(experiment: &Experiment) -> Result<Vec<TargetLaw>, Error> {
         experiment.check_target(law.training.as_ref()).map_err(|(_, source)| {
             Error::Combination { label: target.label().to_owned(), source }
         })?;
+        check_places(experiment, &law)
+            .map_err(|reason| Error::Target { label: target.label().to_owned(), reason })?;
         Ok(law)
     };
     experiment.targets.iter().map(law).collect()
+}
+
+/// Points of a law that are looked at before a run at most, in the plane and elsewhere.
+const LOOKED_AT: [usize; 2] = [100_000, 1000];
+
+/// Refuses a law whose points cannot be learned, or not be measured.
+fn check_places(experiment: &Experiment, law: &TargetLaw) -> Result<(), String> {
+    let (protocol, target) = (experiment.protocol(), law.truth.as_ref());
+    let n = experiment.sampling.particles.min(LOOKED_AT[usize::from(target.dim() != 2)]);
+    let drawn;
+    let points = match &law.points {
+        Some(points) => points,
+        None => {
+            let streams = Streams::new(experiment.seed);
+            drawn = sample_target::<f64>(target, n, streams, Purpose::Truth, 0);
+            &drawn
+        }
+    };
+    if let Some(x) = points.iter().find(|x| !(**x as f32).is_finite()) {
+        return Err(format!("has a point at {x:e}, which is not finite in single precision"));
+    }
+    match points.ncols() {
+        2 => match Side::new(&protocol, points.view()) {
+            Err(Error::Histogram(HistogramError::Empty { outside })) => Err(format!(
+                "none of {outside} points of it lies in the box ±{} of `measurement.extent`, so there would be no \
+                 distance to measure",
+                protocol.measurement.extent
+            )),
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }
 }
 
 fn draw_truth(
@@ -91,18 +136,34 @@ fn draw_truth(
     law: &TargetLaw,
     folder: &RunFolder,
 ) -> Result<Truth, Error> {
-    let truth = Truth::of(&experiment.protocol(), law)?;
+    let extent = experiment.measurement.extent;
+    let truth = Truth::of(&experiment.protocol(), law)
+        .map_err(|error| error.in_the_box_of(target.label(), extent))?;
     let path = folder.file("samples", &format!("{target}_truth.npy"));
-    write_points(&path, &truth.points, &truth)?;
+    match (&law.standardisation, &law.points) {
+        (Some(map), Some(points)) => write_restored(&path, points.clone(), map)?,
+        _ => write_points(&path, &truth.points, &truth)?,
+    }
     Ok(truth)
 }
 
 /// Writes points in the units of the data.
 fn write_points(path: &Path, points: &Array2<f32>, truth: &Truth) -> Result<(), Error> {
-    let Some(map) = &truth.standardisation else { return files::write_npy(path, points.view()) };
-    let mut restored = points.clone();
-    map.restore(&mut restored)?;
-    files::write_npy(path, restored.view())
+    match &truth.standardisation {
+        Some(map) => write_restored(path, points.mapv(f64::from), map),
+        None => files::write_npy(path, points.view()),
+    }
+}
+
+/// Writes standardised points in the units of the data, and in double precision: their mean may be far larger than
+/// their scale.
+pub(crate) fn write_restored(
+    path: &Path,
+    mut points: Array2<f64>,
+    map: &Standardisation,
+) -> Result<(), Error> {
+    map.restore(&mut points)?;
+    files::write_npy(path, points.view())
 }
 
 /// Trains the network of a cell, samples and measures it.

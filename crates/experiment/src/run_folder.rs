@@ -16,7 +16,7 @@ use crate::{Cell, CellId, Error, Experiment, FileMark, MetricsLine, files};
 /// | `metrics.jsonl` | one line every ten training steps; `loss` is `dsm + w · residual`, `w` the weight in force |
 /// | `checkpoints/TARGET_wW.safetensors` | the trained networks |
 /// | `data.json` | by what the files of points are known again, if the experiment names any |
-/// | `samples/TARGET_truth.npy`, `samples/TARGET_wW_{sde,ode}.npy` | points `[n, d]`, `f32`, in the units of the data |
+/// | `samples/TARGET_truth.npy`, `samples/TARGET_wW_{sde,ode}.npy` | points `[n, d]` in the units of the data, `f32`, or `f64` of standardised data |
 /// | `cells/TARGET_wW.json` | the results of a cell; written last, so that it marks a finished cell |
 /// | `training/TARGET_wW.safetensors` | where an unfinished cell goes on |
 /// | `figures/*.{png,svg}`, `report.html` | what [`report`](crate::report) draws |

@@ -7,6 +7,8 @@ use fokker_sde_core::{GridRule, Score, Sde, Streams};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use crate::points_file::ends_with;
+use crate::run::write_restored;
 use crate::{Error, Event, Progress, files};
 
 /// The two ways to sample a model.
@@ -75,8 +77,8 @@ pub(crate) fn sample(
     }
 }
 
-/// Samples the model in the checkpoint file `from` and writes the particles, `[n, d]` in single
-/// precision and in the units of the data, to the `.npy` file `to`.
+/// Samples the model in the checkpoint file `from` and writes the particles, `[n, d]` in the
+/// units of the data, to the `.npy` file `to`: in single precision, or in double if the network learned standardised points.
 ///
 /// # Errors
 /// If the checkpoint cannot be read, sampling fails, or the file cannot be written; the file is then
@@ -93,9 +95,13 @@ pub fn sample_checkpoint(
     let Checkpoint { network, diffusion, standardisation } = files::read_checkpoint::<f32>(from)?;
     files::check_writable(to)?;
     files::refuse_same(from, to)?;
-    let mut samples = sample(&network, &diffusion, method, grid, particles, seed, progress)?;
-    if let Some(map) = standardisation {
-        map.restore(&mut samples)?;
+    if !ends_with(to, ".npy") {
+        let reason = "does not end in .npy, the format that samples are written in".to_owned();
+        return Err(Error::Content { path: to.to_owned(), reason });
     }
-    files::write_npy(to, samples.view())
+    let samples = sample(&network, &diffusion, method, grid, particles, seed, progress)?;
+    match standardisation {
+        Some(map) => write_restored(to, samples.mapv(f64::from), &map),
+        None => files::write_npy(to, samples.view()),
+    }
 }

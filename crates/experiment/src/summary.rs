@@ -34,6 +34,7 @@ impl Summary {
             "mean ε²",
             "ODE outside",
             "SDE outside",
+            "truth outside",
             "train",
             "sample",
         ];
@@ -56,6 +57,7 @@ impl Summary {
                 cell.residual.mean_residual_sq.map_or_else(dash, |mean| format!("{mean:.2e}")),
                 outside(distances.outside_ode),
                 outside(distances.outside_sde),
+                outside(distances.outside_truth),
                 cell.train_seconds.map_or_else(String::new, seconds),
                 seconds(cell.sample_seconds),
             ]);
