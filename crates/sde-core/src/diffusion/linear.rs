@@ -148,6 +148,10 @@ fn check(t: f64, mu: f64, w: f64) -> Result<(), SdeError> {
         let rule = "finite and not negative";
         return Err(SdeError::Coefficient { what: "w", t, value: w, rule });
     }
+    let square = 2.0 * w * w;
+    if !square.is_finite() {
+        return Err(SdeError::Coefficient { what: "2w²", t, value: square, rule: "finite" });
+    }
     Ok(())
 }
 
@@ -348,6 +352,7 @@ mod tests {
             ("1/(t - 0.5)^2 - 1/(t - t)", "1", "μ is"),
             ("1", "t - 0.5", "w is -"),
             ("1", "0", "σ is 0"),
+            ("1", "1e200", "2w² is inf at t = 0"),
             ("0 - 1e4", "1", "σ² is inf"),
             ("1/t", "1", "μ is inf at t = 0"),
             ("1", "1/(1 - t)", "w is inf at t = 1"),
