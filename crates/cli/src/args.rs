@@ -82,8 +82,8 @@ pub(crate) enum Command {
     /// Sample a trained network
     #[command(
         after_help = "The time grid is that of the paper: 790 steps of T/800, then 100 of T/8000, the \
-                      last step of the SDE without noise. The file holds the points, [n, d], f32, in the \
-                      units of the data.\n\n\
+                      last step of the SDE without noise. The file holds the points, [n, d], in the \
+                      units of the data: f32, or f64 of a network that learned standardised points.\n\n\
                       Example:\n  fokker sample runs/quick-0/checkpoints/checkerboard_w1.safetensors \
                       --method ode --n 10000 --seed 1 --out ode.npy"
     )]
@@ -122,7 +122,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "NAME|FILE")]
         target: TargetSource,
         /// The number of points of each sampler, and of a target known by name
-        #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = count())]
+        #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = several())]
         n: u32,
         /// Evaluations of the score for each point: the number of steps
         #[arg(long, value_name = "N", default_value_t = 890, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
@@ -328,12 +328,17 @@ pub(crate) struct Means {
     #[arg(long, value_name = "T", default_value_t = 1e-5, value_parser = extent)]
     pub(crate) t_min: f64,
     /// Points of each mean over the network
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = count())]
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = several())]
     pub(crate) points: u32,
 }
 
 fn count() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=100_000_000)
+}
+
+/// How many there are of what has a spread.
+fn several() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(2..=100_000_000)
 }
 
 /// The names of the precisions on the command line.

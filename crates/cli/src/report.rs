@@ -1,7 +1,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use fokker_experiment::Error;
+use fokker_experiment::{ConfigError, Error};
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
 /// Why the program ends without success.
@@ -40,6 +40,15 @@ impl Failure {
     }
 }
 
+/// The longest line that is shown; the message has the place in any case.
+const LONGEST: usize = 300;
+
+/// Whether the line of an error can be shown with those around it.
+fn fits(error: &ConfigError) -> bool {
+    let around = error.text.lines().skip(error.line.saturating_sub(2)).take(3);
+    around.map(|line| line.chars().count()).all(|length| length <= LONGEST)
+}
+
 /// An error with the piece of the configuration that it is about.
 #[derive(Debug)]
 struct Pointed {
@@ -50,7 +59,7 @@ struct Pointed {
 impl Pointed {
     fn new(failure: Failure) -> Self {
         let source = match &failure {
-            Failure::Work(Error::Config(error)) => {
+            Failure::Work(Error::Config(error)) if fits(error) => {
                 let name = error.path.display().to_string();
                 Some((NamedSource::new(name, error.text.clone()), error.offset()))
             }

@@ -57,6 +57,29 @@ fn configurations() {
         ("one node", "nodes: 16", "nodes: 1"),
         ("negative extent", "nodes: 16, extent: 3.5", "nodes: 16, extent: -3.5"),
         ("time beyond the horizon", "collocation: (t_min: 1e-5", "collocation: (t_min: 2.0"),
+        (
+            "no Fourier features",
+            "hidden: [8, 8], ",
+            "hidden: [8, 8], fourier: (count: 0, scale: 1.0), ",
+        ),
+        ("warm-up beyond the stage", "learning_rate: 1e-3", "learning_rate: 1e-3, warm_up: 13"),
+        ("one particle", "particles: 500", "particles: 1"),
+        ("one point", "residual_points: 1000", "residual_points: 1"),
+        (
+            "nothing left of the data",
+            "OrnsteinUhlenbeck(horizon: 1.0)",
+            "OrnsteinUhlenbeck(horizon: 745.0)",
+        ),
+        (
+            "a drift without an integral",
+            "OrnsteinUhlenbeck(horizon: 1.0)",
+            "Linear(mu: \"0.01/abs(t - 0.3)\", w: \"1\", horizon: 1.0)",
+        ),
+        (
+            "noise that overflows",
+            "OrnsteinUhlenbeck(horizon: 1.0)",
+            "Linear(mu: \"1\", w: \"1e200\", horizon: 1.0)",
+        ),
         ("bracket left open", "(coarse: 8, fine: 4)", "(coarse: 8, fine: 4"),
     ];
     let messages: Vec<String> = changes
@@ -66,6 +89,16 @@ fn configurations() {
     insta::assert_snapshot!("configurations", messages.join("\n\n"));
     insta::assert_snapshot!("empty_configuration", with_text(""));
     insta::assert_snapshot!("more_after_the_end", with_text(&format!("{TINY}\n()")));
+}
+
+#[test]
+fn an_error_far_along_a_line_has_its_place_but_not_the_line() {
+    let text =
+        TINY.replace('\n', " ").replace("seed: 7,", &format!("seed:{}x,", " ".repeat(100_000)));
+    let message = with_text(&text);
+    assert!(message.contains("study.ron:1:") && message.len() < 300, "{message}");
+    let message = with_text(&format!("\u{feff}{}", TINY.replace("seed: 7", "seed: x")));
+    assert!(message.contains("study.ron:2:10: field `seed`"), "{message}");
 }
 
 /// What is wrong with targets: their parameters, their labels, the files that they name.
@@ -80,6 +113,8 @@ fn targets() {
         (0..4).map(|k| format!("{k}{}\n", format!(",{}", k * k).repeat(6))).collect();
     write("wide.csv", &wide);
     write("-.csv", "1,2\n3,4\n");
+    write("both.csv", "Berlin,52.5,13.4\nParis,48.9,2.4\n");
+    write("doubled.csv", "x,y,x\n1,2,3\n2,5,4\n");
     let targets = [
         ("degrees of freedom", "StudentT(dim: 5, degrees: -3.0, scale: 1.0)"),
         ("too many dimensions", "StudentT(dim: 1000000, degrees: 3.0, scale: 1.0)"),
@@ -97,6 +132,18 @@ fn targets() {
             "indefinite covariance",
             "Mixture(components: [(weight: 1.0, mean: [0.0, 0.0], covariance: [[1.0, 2.0], [2.0, 1.0]])])",
         ),
+        (
+            "two spreads",
+            "Mixture(components: [(weight: 1.0, mean: [0.0], covariance: [[1.0]], variance: 1.0)])",
+        ),
+        (
+            "beyond single precision",
+            "Mixture(components: [(weight: 1.0, mean: [1e308, 0.0], variance: 1.0)])",
+        ),
+        (
+            "outside of the box",
+            "Mixture(components: [(weight: 1.0, mean: [50.0, 0.0], variance: 1.0)])",
+        ),
         ("a polygon that crosses itself", "Polygons([[(0, 0), (1, 1), (1, 0), (0, 1)]])"),
         ("no polygon", "Polygons()"),
         ("name of a file", "Moons(noise: 0.1, name: \"a/b\")"),
@@ -105,6 +152,9 @@ fn targets() {
         ("ending", "Points(path: \"towns.txt\")"),
         ("missing file", "ring, Points(path: \"missing.csv\")"),
         ("words", "Points(path: \"words.csv\")"),
+        ("words in a column that is taken", "Points(path: \"words.csv\", columns: [1])"),
+        ("names and numbers in the first line", "Points(path: \"both.csv\", columns: [1, 2])"),
+        ("doubled name", "Points(path: \"doubled.csv\")"),
         ("no archive", "Points(path: \"broken.csv.gz\")"),
         ("unknown column", "Points(path: \"towns.csv\", columns: [\"x\", \"z\"])"),
         ("column beyond the last", "Points(path: \"towns.csv\", columns: [(first: 1, last: 3)])"),
@@ -198,6 +248,8 @@ fn files_and_options() {
         &["w2", "points.npy", "far.npy"],
         &["w2", "a.npy", "a.npy", "--extent", "0"],
         &["w2", "a.npy", "a.npy", "--extent", "NaN"],
+        &["gap", "text.safetensors", "--target", "moons", "--n", "1"],
+        &["residual", "text.safetensors", "--points", "1"],
         &["sample", "missing.safetensors", "--method", "sde", "--n", "5", "--out", "x.npy"],
         &["sample", "text.safetensors", "--method", "sde", "--n", "5", "--out", "x.npy"],
         &["sample", "text.safetensors", "--method", "sde", "--n", "0", "--out", "x.npy"],
@@ -215,6 +267,26 @@ fn files_and_options() {
     insta::assert_snapshot!("files_and_options", messages.join("\n\n"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = |name: &str| {
+        let made = std::process::Command::new("mkfifo").arg(folder.path().join(name)).status();
+        assert!(made.unwrap().success());
+    };
+    ["pipe.ron", "pipe.csv", "pipe.npy", "pipe.safetensors"].into_iter().for_each(pipe);
+    for arguments in [
+        &["run", "pipe.ron"][..],
+        &["w2", "pipe.csv", "pipe.npy"],
+        &["residual", "pipe.safetensors"],
+        &["init", "--target", "pipe.npy"],
+    ] {
+        let message = fail(folder.path(), 2, arguments);
+        assert!(message.contains("is not a regular file"), "{message}");
+    }
+}
+
 #[test]
 fn samples_go_to_a_file_in_a_folder_that_exists() {
     let folder = tempfile::tempdir().unwrap();
@@ -226,6 +298,7 @@ fn samples_go_to_a_file_in_a_folder_that_exists() {
     };
     assert!(sample("none/x.npy").contains("the folder none does not exist"));
     assert!(sample("out").contains("out: is a folder"));
+    assert!(sample("x.csv").contains("x.csv: does not end in .npy"));
     assert!(sample(checkpoint).contains("is a file that this command reads"));
     if cfg!(unix) {
         assert!(sample("/dev/null").contains("is not a regular file"));

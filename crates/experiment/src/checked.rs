@@ -1,6 +1,7 @@
 //! Numbers that a configuration file may hold: each check speaks while the file is being read, so
 //! that the error knows its line.
 
+use fokker_score_net::FourierFeatures;
 use serde::de::{Deserialize, Deserializer, Error};
 
 use crate::TargetSpec;
@@ -18,6 +19,23 @@ where
 pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let rule = "must be between 1 and 100000000";
     check(deserializer, rule, |n| (1..=100_000_000).contains(n))
+}
+
+/// How many there are of what has a spread.
+pub(crate) fn several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let rule = "must be between 2 and 100000000";
+    check(deserializer, rule, |n| (2..=100_000_000).contains(n))
+}
+
+pub(crate) fn fourier<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<FourierFeatures>, D::Error> {
+    let rule = "must have a count between 1 and 4096 and a scale between 1e-6 and 1e6";
+    check(deserializer, rule, |features: &Option<FourierFeatures>| {
+        features.is_none_or(|FourierFeatures { count, scale }| {
+            (1..=4096).contains(&count) && (1e-6..=1e6).contains(&scale)
+        })
+    })
 }
 
 pub(crate) fn nodes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {

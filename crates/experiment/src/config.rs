@@ -7,8 +7,8 @@ use fokker_fp_residual::{
 use fokker_score_net::{
     Activation, Architecture, Backend, FourierFeatures, Output, Prediction, TimeInput,
 };
-use fokker_sde_core::{Diffusion, GridRule, Sde, Target};
-use serde::{Deserialize, Serialize};
+use fokker_sde_core::{Diffusion, GridRule, Marginal, Sde, Target};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ron_file::{self, ConfigError};
 use crate::target_law::TargetLaw;
@@ -60,7 +60,7 @@ pub struct Network {
     #[serde(default)]
     pub residual: bool,
     /// Random Fourier features before the first hidden layer.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "checked::fourier")]
     pub fourier: Option<FourierFeatures>,
     /// How it is evaluated, in training and in sampling; [`Backend::Fused`] if not given.
     #[serde(default)]
@@ -187,7 +187,7 @@ impl Training {
 
 /// Some training steps at one learning rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Stage {
     /// The number of steps.
     #[serde(deserialize_with = "checked::count")]
@@ -198,12 +198,30 @@ pub struct Stage {
     /// The factor of `w_R` in this stage, 1 if not given; with 0 the stage trains on `L_DSM` alone.
     #[serde(default = "one", deserialize_with = "checked::weight")]
     pub residual_factor: f64,
-    /// Steps over which the learning rate rises linearly from 0; none if not given.
+    /// Steps over which the learning rate rises linearly from 0, at most all of them; none if not given.
     #[serde(default)]
     pub warm_up: usize,
     /// How the learning rate goes on after that; constant if not given.
     #[serde(default)]
     pub schedule: Schedule,
+}
+
+impl Serialize for Stage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Stage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stage = Self::deserialize(deserializer)?;
+        if stage.warm_up > stage.steps {
+            let Self { warm_up, steps, .. } = stage;
+            let reason = format!("`warm_up` takes {warm_up} steps, but the stage has {steps}");
+            return Err(serde::de::Error::custom(reason));
+        }
+        Ok(stage)
+    }
 }
 
 /// How a learning rate changes over a stage.
@@ -246,7 +264,7 @@ fn one() -> f64 {
 #[serde(deny_unknown_fields)]
 pub struct Sampling {
     /// The number `N` of particles for each sampler, and of points of the truth.
-    #[serde(deserialize_with = "checked::count")]
+    #[serde(deserialize_with = "checked::several")]
     pub particles: usize,
     /// The time grid of the Euler–Maruyama scheme.
     pub grid: GridRule,
@@ -266,7 +284,7 @@ pub struct Measurement {
     pub extent: f64,
     /// Points of each mean over a finished network: of `ε²` over the box, along the forward process and
     /// by bands of time, and of the denoising score matching loss.
-    #[serde(deserialize_with = "checked::count")]
+    #[serde(deserialize_with = "checked::several")]
     pub residual_points: usize,
     /// Replicates of the bootstrap behind the interval of each distance; 100 if not given.
     #[serde(default = "bootstrap", deserialize_with = "checked::replicates")]
@@ -358,6 +376,17 @@ impl Experiment {
                 let reason = format!("must be below the horizon of the diffusion, {horizon}");
                 let field = ["training", part, "t_min"];
                 return Err(ConfigError::in_field(path, text, &field, reason));
+            }
+        }
+        for t in [training.times.t_min, training.collocation.t_min, horizon] {
+            let Marginal { alpha, sigma } = experiment.diffusion.marginal(t);
+            let ratios = [sigma / alpha, alpha / sigma];
+            if !ratios.iter().all(|ratio| ratio.is_finite()) {
+                let reason = format!(
+                    "σ/α is {:?} at t = {t}, but the log-SNR must be finite from `t_min` to the horizon",
+                    ratios[0]
+                );
+                return Err(ConfigError::in_field(path, text, &["diffusion"], reason));
             }
         }
         Ok(experiment)

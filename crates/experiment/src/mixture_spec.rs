@@ -39,7 +39,8 @@ impl MixtureSpec {
             |component: &ComponentSpec| match (&component.covariance[..], component.variance) {
                 ([], Some(variance)) => Ok(Some(variance)),
                 ([_, ..], None) => Ok(None),
-                _ => Err("needs either a `covariance` or a `variance`"),
+                ([], None) => Err("needs a `covariance` or a `variance`"),
+                _ => Err("has both a `covariance` and a `variance`, but needs one of them"),
             };
         let mut variances = Vec::new();
         for (k, component) in self.components.iter().enumerate() {

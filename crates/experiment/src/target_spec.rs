@@ -131,8 +131,8 @@ impl TargetSpec {
         }
         match self {
             Self::Named(name) => Ok(Some(name.target())),
-            Self::StudentT(StudentTSpec { dim, .. }) if *dim > MOST_DIMENSIONS => {
-                Err(format!("dim is {dim}, at most {MOST_DIMENSIONS} is possible"))
+            Self::StudentT(StudentTSpec { dim, .. }) if !(1..=MOST_DIMENSIONS).contains(dim) => {
+                Err(format!("`dim` must be between 1 and {MOST_DIMENSIONS}, but is {dim}"))
             }
             Self::StudentT(spec) => boxed(StudentT::new(spec.dim, spec.degrees, spec.scale)),
             Self::SwissRoll(spec) => boxed(SwissRoll::new(spec.noise)),
@@ -158,9 +158,7 @@ impl TargetSpec {
     /// Refuses a label that is no part of a file name, and parameters of no law.
     fn check(&self) -> Result<(), String> {
         let label = self.label();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-        let named = !label.is_empty() && label.len() <= 40 && label.chars().all(plain);
-        if !named || label.starts_with(['.', '-']) {
+        if clean_label(label) != label {
             return Err(format!(
                 "`{label}` cannot stand for the target in the names of files: give it a `name` of at most \
                  40 letters, digits and _ - . (not first)"
@@ -171,6 +169,14 @@ impl TargetSpec {
         }
         self.law().map(|_| ())
     }
+}
+
+/// The label that a text becomes by leaving out what is no part of one; a label is left as it is.
+pub(crate) fn clean_label(text: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '_' };
+    let label: String =
+        text.chars().map(plain).skip_while(|c| ".-".contains(*c)).take(40).collect();
+    if label.is_empty() { "points".to_owned() } else { label }
 }
 
 impl From<TargetName> for TargetSpec {

@@ -4,6 +4,8 @@ use std::path::Path;
 use fokker_fp_residual::Combination;
 use fokker_sde_core::{Diffusion, Purpose, Sde, Streams, sample_target};
 
+use crate::points_spec::PointsSpec;
+use crate::target_spec::clean_label;
 use crate::{Error, TargetSource, ron_file};
 
 /// The networks that [`template`] can begin with.
@@ -35,9 +37,17 @@ pub fn template(
         TargetSource::Points(path) => {
             let rule =
                 "By the mean and the standard deviation of each component, or `Global`, or `None`.";
+            let spec = PointsSpec::new(path.clone());
+            let label = clean_label(spec.label());
+            // Not every name of a file can be part of others.
+            let name = if label == spec.label() {
+                String::new()
+            } else {
+                format!("            name: {label:?},\n")
+            };
             let path = path.display().to_string();
             let entry = format!(
-                "Points(\n            path: {path:?},\n\n            // {rule}\n            standardise: \
+                "Points(\n            path: {path:?},\n{name}\n            // {rule}\n            standardise: \
                  PerComponent,\n        )"
             );
             (entry, true)
@@ -259,7 +269,7 @@ mod tests {
                     + "\n"
             })
             .collect();
-        std::fs::write(&path, rows).unwrap();
+        std::fs::write(&path, &rows).unwrap();
         for kind in [NetworkKind::Potential, NetworkKind::Vector, NetworkKind::Paper] {
             let source = TargetSource::Points(path.clone());
             let text = template(&source, &Diffusion::default(), kind).unwrap();
@@ -267,5 +277,14 @@ mod tests {
             std::fs::write(&config, text).unwrap();
             Experiment::load(&config).unwrap();
         }
+        // A name that no label can have.
+        let path = folder.path().join("-my points, 2024 (final).csv");
+        std::fs::write(&path, rows).unwrap();
+        let source = TargetSource::Points(path);
+        let text = template(&source, &Diffusion::default(), NetworkKind::Potential).unwrap();
+        assert!(text.contains("name: \"my_points__2024__final_\","), "{text}");
+        let config = folder.path().join("named.ron");
+        std::fs::write(&config, text).unwrap();
+        Experiment::load(&config).unwrap();
     }
 }
