@@ -445,6 +445,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_target_of_the_documentation_can_be_read() {
+        let documentation = include_str!("../../../docs/configuration.md");
+        let rows = documentation.split("| form | law |").nth(1).unwrap();
+        let rows =
+            rows.split("\n\n").next().unwrap().lines().filter_map(|row| row.split('|').nth(1));
+        let codes = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+        let forms: Vec<String> = codes.map(|form| form.replace(", …]", "]")).collect();
+        assert_eq!(forms.len(), 18);
+        for form in forms {
+            let text = EXAMPLE.replace("[checkerboard]", &format!("[{form}]"));
+            assert!(text.contains(&form));
+            Experiment::parse(Path::new("example.ron"), text).unwrap();
+        }
+    }
+
+    #[test]
     fn every_diffusion_of_the_documentation_can_be_read_and_written() {
         let documentation = include_str!("../../../docs/diffusions.md");
         let examples = documentation.split("```ron\n").nth(1).unwrap().split("```").next().unwrap();
