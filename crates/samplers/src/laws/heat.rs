@@ -72,6 +72,8 @@ fn bessel_weights(z: f64) -> Vec<f64> {
     while weights.len() > 1 && weights.last().is_some_and(|&weight| weight < 1e-20) {
         weights.pop();
     }
+    // To the last bit: the same weights are used again and again, and so would be an error of their sum.
+    weights[0] = 1.0 - 2.0 * weights[1..].iter().rev().sum::<f64>();
     weights
 }
 

@@ -44,6 +44,8 @@ impl Coefficients {
 #[derive(Debug)]
 pub(crate) struct Ways<F> {
     grid: CellGrid,
+    /// The centres of the cells of each axis.
+    places: Vec<Vec<f64>>,
     /// The centres of the cells, `[cells, d]`.
     centres: Array2<F>,
     /// The score there, `[cells, d]`.
@@ -58,13 +60,18 @@ pub(crate) struct Ways<F> {
 impl<F: Real> Ways<F> {
     pub(crate) fn new(grid: CellGrid) -> Self {
         let [columns, _] = grid.columns_and_rows();
+        let places: Vec<Vec<f64>> = grid
+            .axes()
+            .iter()
+            .map(|axis| (0..axis.cells()).map(|i| axis.centre(i)).collect())
+            .collect();
         let centres = Array2::from_shape_fn((grid.cells(), grid.dim()), |(cell, axis)| {
             let place = if axis == 0 { cell % columns } else { cell / columns };
-            F::of(grid.axes()[axis].centre(place))
+            F::of(places[axis][place])
         });
         let scores = Array2::zeros(centres.raw_dim());
         let along = vec![vec![0.0; grid.cells()]; grid.dim()];
-        Self { grid, centres, scores, along, longest: 0.0 }
+        Self { grid, places, centres, scores, along, longest: 0.0 }
     }
 
     /// `v Δt / h` with `v = −a x + ½(1 + λ²) g² s` in every centre.
@@ -79,22 +86,27 @@ impl<F: Real> Ways<F> {
             .map(|(x, out)| score.score(F::of(step.t), x, out))
             // Of several errors that of the first block, whichever was found first.
             .reduce(|| Ok(()), Result::and)?;
-        let [columns, rows] = self.grid.columns_and_rows();
+        let [columns, _] = self.grid.columns_and_rows();
         let (mut longest, mut bad) = (0.0_f64, usize::MAX);
-        for (axis, (out, cells)) in self.along.iter_mut().zip(self.grid.axes()).enumerate() {
-            let rate = 1.0 / cells.width();
-            for cell in 0..columns * rows {
-                let (column, row) = (cell % columns, cell / columns);
-                let [line, place] = if axis == 0 { [row, column] } else { [column, row] };
-                let (x, s) = (cells.centre(place), self.scores[[cell, axis]].wide());
-                let way = (step.stretch * x + step.push * s) * rate;
-                if way.is_finite() {
-                    longest = longest.max(way.abs());
-                } else {
-                    bad = bad.min(cell);
+        for (axis, (out, places)) in self.along.iter_mut().zip(&self.places).enumerate() {
+            let rate = 1.0 / self.grid.axes()[axis].width();
+            let [next_line, next_place] = if axis == 0 { [columns, 1] } else { [1, columns] };
+            let scores = self.scores.column(axis);
+            let found = out.par_chunks_mut(places.len()).enumerate().map(|(line, out)| {
+                let (mut longest, mut bad) = (0.0_f64, usize::MAX);
+                for (i, (way, x)) in out.iter_mut().zip(places).enumerate() {
+                    let cell = line * next_line + i * next_place;
+                    *way = (step.stretch * x + step.push * scores[cell].wide()) * rate;
+                    if way.is_finite() {
+                        longest = longest.max(way.abs());
+                    } else {
+                        bad = bad.min(cell);
+                    }
                 }
-                out[line * cells.cells() + place] = way;
-            }
+                (longest, bad)
+            });
+            let found = found.reduce(|| (0.0, usize::MAX), |a, b| (a.0.max(b.0), a.1.min(b.1)));
+            (longest, bad) = (longest.max(found.0), bad.min(found.1));
         }
         self.longest = longest;
         if bad == usize::MAX { Ok(()) } else { Err(self.not_finite(step.t, bad)) }
