@@ -15,10 +15,12 @@ use std::path::{Path, PathBuf};
 
 use fokker_fp_residual::{Collocation, mean_squared_residual, residual_of_jet};
 use fokker_metrics::{Grid, Histogram, squared_w2};
-use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
+use fokker_samplers::{CellGrid, EulerMaruyama, GridLaw, LawSolver, ReverseProcess, Unobserved};
 use fokker_score_net::{Checkpoint, Element, InstructionSet, StateDict};
-use fokker_sde_core::{GridRule, Jet, Potential, Purpose, Sde, Streams};
-use ndarray::{Array1, Array2};
+use fokker_sde_core::{
+    BatchError, GridRule, Jet, OrnsteinUhlenbeck, Potential, Purpose, Score, Sde, Streams,
+};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2};
 
 const TARGETS: [&str; 2] = ["blob", "circles2"];
 const WEIGHTS: [&str; 4] = ["0.0", "0.1", "1.0", "10.0"];
@@ -216,5 +218,126 @@ fn samples_of_every_network_have_the_published_law() {
     let reference = reference().expect("the reference");
     for model in models() {
         compare_samples(&reference, &model, 300_000, 30);
+    }
+}
+
+/// The score with which a law on a grid is that of the Euler–Maruyama scheme on the paper's grid to first order
+/// in its steps `h`: the scheme solves a modified equation (Shardlow, BIT 46 (2006)) whose velocity is
+/// `v − ½h (∂_τ v + (v·∇)v)` for the ODE. For the SDE it is `v − ½h (∂_τ v + (x·∇)v − ½Δv)` with `v = x + s` if
+/// what the scheme adds to the noise, `−h ∇v`, is written as a velocity too, with `s` for `∇ log p`.
+struct ModifiedByEuler<'a> {
+    score: &'a dyn Score<f32>,
+    process: ReverseProcess,
+}
+
+impl Score<f32> for ModifiedByEuler<'_> {
+    fn dim(&self) -> usize {
+        self.score.dim()
+    }
+
+    fn score(
+        &self,
+        t: f32,
+        x: ArrayView2<'_, f32>,
+        mut out: ArrayViewMut2<'_, f32>,
+    ) -> Result<(), BatchError> {
+        let h = if t > 0.125 { 10.0 / 800.0 } else { 10.0 / 8000.0 };
+        let factor = self.process.score_factor() as f32;
+        let velocity = |t: f32, x: &Array2<f32>| {
+            let mut s = Array2::zeros(x.raw_dim());
+            self.score.score(t, x.view(), s.view_mut()).map(|()| s * factor + x)
+        };
+        let x = x.to_owned();
+        let v = velocity(t, &x)?;
+        let noisy = self.process.lambda() > 0.0;
+        // The middles of steps are half a step or more above 0.
+        let way = if noisy { &x } else { &v } * (0.5 * h);
+        let mut change = velocity(t - 0.5 * h, &(&x + &way))?;
+        change -= &velocity(t + 0.5 * h, &(&x - &way))?;
+        if noisy {
+            let reach = 0.02;
+            for shift in [[reach, 0.0], [-reach, 0.0], [0.0, reach], [0.0, -reach]] {
+                let there = velocity(t, &(&x + &ndarray::arr1(&shift)))?;
+                change -= &((there - &v) * (0.5 * h / (reach * reach)));
+            }
+        }
+        out.assign(&((v - change * 0.5 - x) / factor));
+        Ok(())
+    }
+}
+
+/// The masses of a law in the plane at the nearest nodes of a histogram's grid, without what is outside of it.
+fn at_nodes(law: &GridLaw, grid: Grid) -> Histogram {
+    let mut mass = Array2::zeros((64, 64));
+    let nearest = |axis: usize, cell| grid.axes()[axis].nearest(law.grid.axes()[axis].centre(cell));
+    for (at, cell) in law.masses.indexed_iter() {
+        if let (Some(y), Some(x)) = (nearest(1, at[0]), nearest(0, at[1])) {
+            mass[[y, x]] += cell;
+        }
+    }
+    Histogram::from_mass(grid, mass).unwrap()
+}
+
+/// `W2²` of the law on `cells²` cells, `fineness` to the unit of length, to the published samples, and to as many
+/// of its own. If `fineness` is a multiple of 18 no cell straddles what is nearest to different nodes.
+fn compare_law(
+    score: &dyn Score<f32>,
+    process: ReverseProcess,
+    [fineness, cells]: [usize; 2],
+    published: &Histogram,
+) -> [f64; 2] {
+    let sde = OrnsteinUhlenbeck::PAPER;
+    let times = GridRule::PAPER.grid(&sde).unwrap();
+    let cell_grid = CellGrid::square(cells, 0.5 * cells as f64 / fineness as f64).unwrap();
+    // Of the published samples, too, the worst networks have driven some hundredths out of their box.
+    let solver = LawSolver { grid: cell_grid, most_at_walls: 0.1 };
+    let clock = std::time::Instant::now();
+    let law = solver.solve(score, &sde, process, &times, &mut Unobserved).unwrap();
+    let seconds = clock.elapsed().as_secs_f64();
+    let ours = at_nodes(&law, published.grid());
+    let mut rng = Streams::new(0).rng(Purpose::Bootstrap, 0, 0);
+    let draw = ours.resample(3_000_000, &mut rng).unwrap();
+    let found = [published, &draw].map(|other| squared_w2(&ours, other).unwrap().distance.value);
+    eprintln!(
+        "  {cells}² cells of 1/{fineness}: {:.6}, a draw {:.6}; {seconds:.1} s, inside {:.4}, at walls {:.1e}, \
+         Courant {:.1}",
+        found[0],
+        found[1],
+        ours.total(),
+        law.statistics.most_at_walls,
+        law.statistics.largest_courant
+    );
+    found
+}
+
+#[test]
+fn the_law_of_one_network_is_the_published_one() {
+    let Some(reference) = reference().filter(|_| on_the_best_set()) else { return };
+    let network = network::<f32>(&reference, "circles2_w1.0").network;
+    let published = histogram(&reference, "circles2_w1.0_ode");
+    let process = ReverseProcess::ODE;
+    let modified = ModifiedByEuler { score: &network, process };
+    let [found, draw] = compare_law(&modified, process, [18, 128], &published);
+    assert!(found < 1.5 * draw, "{found}, a draw {draw}");
+}
+
+#[test]
+#[ignore = "ten minutes; see the head of this file"]
+fn laws_of_every_network_are_the_published_ones() {
+    let reference = reference().expect("the reference");
+    for model in models() {
+        let network = network::<f32>(&reference, &model).network;
+        for (way, process) in [("ode", ReverseProcess::ODE), ("sde", ReverseProcess::SDE)] {
+            eprintln!("{model} {way}, and modified by Euler's bias:");
+            let published = histogram(&reference, &format!("{model}_{way}"));
+            // In the paper's box walls hold back what in the samples passes out and in again: for the time it takes.
+            compare_law(&network, process, [36, 256], &published);
+            let modified = ModifiedByEuler { score: &network, process };
+            let [found, draw] = compare_law(&modified, process, [18, 180], &published);
+            // Without the residual the ODE's velocity changes too fast within a step for what is of first
+            // order in it.
+            let resolved = !(model.ends_with("w0.0") && way == "ode");
+            assert!(found < 2.0 * draw || !resolved, "{model} {way}: {found}, a draw {draw}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! holds the probability-flow ODE (`λ = 0`) and the reverse-time SDE (`λ = 1`). With the exact score
 //! every member has the marginals `p_t` of the forward process; with a learned one each has its own.
+//! In one and two dimensions [`laws`] solves for them on a grid, without sampling noise.
 //!
 //! ```
 //! use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
@@ -23,10 +24,14 @@
 
 mod error;
 mod euler_maruyama;
+pub mod laws;
 mod observer;
 mod process;
 
 pub use error::SamplingError;
 pub use euler_maruyama::EulerMaruyama;
+pub use laws::{
+    CellAxis, CellGrid, CellGridError, GridLaw, LawError, LawObserver, LawSolver, LawStatistics,
+};
 pub use observer::{Observer, Unobserved};
 pub use process::ReverseProcess;
