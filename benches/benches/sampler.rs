@@ -4,7 +4,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fokker_fp_residual::{Collocation, DenoisingBatch, TimeLaw};
-use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
+use fokker_samplers::{ReverseProcess, Sampler, Unobserved};
 use fokker_score_net::ScoreNetwork;
 use fokker_sde_core::{GridRule, OrnsteinUhlenbeck, Purpose, Streams, TargetName, sample_target};
 
@@ -17,11 +17,11 @@ fn sampler_step(c: &mut Criterion) {
     for particles in [100, 1000, 10_000, 100_000] {
         group.throughput(Throughput::Elements((steps * particles) as u64));
         for (name, process) in [("ode", ReverseProcess::ODE), ("sde", ReverseProcess::SDE)] {
-            let solver = EulerMaruyama { process, noise_free_last_step: true };
+            let sampler = Sampler { process: process.clone(), ..Sampler::default() };
             let (sde, streams) = (OrnsteinUhlenbeck::PAPER, Streams::new(0));
             group.bench_function(BenchmarkId::new(name, particles), |b| {
                 b.iter(|| {
-                    let samples = solver.sample::<f32>(
+                    let samples = sampler.sample::<f32>(
                         &network,
                         &sde,
                         &grid,

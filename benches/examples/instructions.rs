@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use fokker_fp_residual::{Conditions, Denoising, DenoisingBatch, Objective, Residual, TimeLaw};
 use fokker_metrics::{Grid, Histogram, squared_w2};
-use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
+use fokker_samplers::{Sampler, Unobserved};
 use fokker_score_net::{Adam, Gradient, InstructionSet, ScoreNetwork};
 use fokker_sde_core::{
     GridRule, Jet, OrnsteinUhlenbeck, Potential, Purpose, Score, Streams, TargetName, sample_target,
@@ -93,10 +93,10 @@ fn adam(times: usize) -> Outcome {
 
 fn sampler_step(times: usize) -> Outcome {
     let network = network()?;
-    let solver = EulerMaruyama { process: ReverseProcess::SDE, noise_free_last_step: true };
+    let sampler = Sampler::default();
     let grid = GridRule::Uniform { steps: 4 }.grid(&SDE)?;
     for _ in 0..times {
-        solver.sample::<f32>(&network, &SDE, &grid, 256, Streams::new(0), &Unobserved)?;
+        sampler.sample::<f32>(&network, &SDE, &grid, 256, Streams::new(0), &Unobserved)?;
     }
     Ok(())
 }

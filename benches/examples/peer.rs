@@ -12,7 +12,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use fokker_fp_residual::{Conditions, Denoising, Objective, Residual};
-use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
+use fokker_samplers::{LastStep, ReverseProcess, Sampler, Unobserved};
 use fokker_score_net::{Adam, ScoreNetwork};
 use fokker_sde_core::{GridRule, Jet, OrnsteinUhlenbeck, Potential, Streams, TargetName};
 use ndarray::{ArrayView2, Axis};
@@ -102,9 +102,9 @@ fn sample(
     let (sde, streams) = (OrnsteinUhlenbeck::PAPER, Streams::new(0));
     let network = ScoreNetwork::<f32>::paper(streams)?;
     let grid = GridRule::Uniform { steps: STEPS }.grid(&sde)?;
-    let solver = EulerMaruyama { process, noise_free_last_step: false };
+    let sampler = Sampler { process, last_step: LastStep::Solver, ..Sampler::default() };
     repeat(seconds, || {
-        solver.sample::<f32>(&network, &sde, &grid, PARTICLES, streams, &Unobserved)?;
+        sampler.sample::<f32>(&network, &sde, &grid, PARTICLES, streams, &Unobserved)?;
         Ok(())
     })
 }

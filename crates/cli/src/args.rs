@@ -2,10 +2,11 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use fokker_experiment::{
-    Comparison, DistanceMethod, GroundCost, Method, NetworkKind, Precision, TargetSource,
+    Comparison, DistanceMethod, GroundCost, Method, NetworkKind, Precision, Solver, TargetSource,
     named_diffusions,
 };
 
+use crate::how::How;
 use crate::report::Failure;
 
 /// Score-based diffusion models trained with the Fokker–Planck residual, sampled by the reverse-time
@@ -81,11 +82,12 @@ pub(crate) enum Command {
     },
     /// Sample a trained network
     #[command(
-        after_help = "The time grid is that of the paper: 790 steps of T/800, then 100 of T/8000, the \
-                      last step of the SDE without noise. The file holds the points, [n, d], in the \
-                      units of the data: f32, or f64 of a network that learned standardised points.\n\n\
-                      Example:\n  fokker sample runs/quick-0/checkpoints/checkerboard_w1.safetensors \
-                      --method ode --n 10000 --seed 1 --out ode.npy"
+        after_help = "The file holds the points, [n, d], in the units of the data: f32, or f64 of a \
+                      network that learned standardised points.\n\n\
+                      Examples:\n  fokker sample runs/quick-0/checkpoints/checkerboard_w1.safetensors \
+                      --method ode --n 10000 --seed 1 --out ode.npy\n  \
+                      fokker sample model.safetensors --method sde --lambda 0.5 --solver dpm-solver-pp-2m \
+                      --grid log-snr --steps 60 --last-step denoise --n 10000 --out half.npy"
     )]
     Sample {
         /// The checkpoint, a .safetensors file
@@ -99,7 +101,12 @@ pub(crate) enum Command {
         /// The file to write, .npy
         #[arg(long, value_name = "FILE.npy")]
         out: PathBuf,
+        #[command(flatten)]
+        how: How,
     },
+    /// List the solvers, with their orders and costs
+    #[command(after_help = "Example:\n  fokker solvers --json")]
+    Solvers,
     /// Sample trained networks both ways, and measure the gap between the two and the truth
     #[command(
         after_help = "Distances are W2², exact, between histograms on 64 × 64 nodes over the box, each with \
@@ -108,9 +115,7 @@ pub(crate) enum Command {
                       A target is checkerboard, circles, ring, mixture, swiss_roll, moons, spirals, \
                       pinwheel, eight_gaussians or student_t, or a file of points [m, d], .npy, .csv or \
                       .csv.gz. Of a network that learned standardised points distances are in its units; \
-                      targets are in those of the data. The steps are \
-                      those of the paper, 790 of T/800 and 100 of T/8000, or as many as --nfe says in the \
-                      same proportion.\n\nExample:\n  \
+                      targets are in those of the data.\n\nExample:\n  \
                       fokker gap runs/quick-0/checkpoints/*.safetensors --target checkerboard --n 100000 \
                       --figure gap.png"
     )]
@@ -124,9 +129,11 @@ pub(crate) enum Command {
         /// The number of points of each sampler, and of a target known by name
         #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = several())]
         n: u32,
-        /// Evaluations of the score for each point: the number of steps
-        #[arg(long, value_name = "N", default_value_t = 890, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
-        nfe: u32,
+        #[command(flatten)]
+        how: How,
+        /// How the ODE is solved, if otherwise than the SDE
+        #[arg(long, value_name = "SOLVER")]
+        ode_solver: Option<Solver>,
         /// Draw the densities, .png or .svg
         #[arg(long, value_name = "FILE")]
         figure: Option<PathBuf>,
@@ -394,7 +401,7 @@ impl From<MethodName> for Method {
     }
 }
 
-fn extent(text: &str) -> Result<f64, String> {
+pub(crate) fn extent(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(extent) if (1e-9..=1e9).contains(&extent) => Ok(extent),
         Ok(_) => Err("must be between 1e-9 and 1e9".to_owned()),
@@ -425,6 +432,7 @@ impl Arguments {
             Command::Residual { .. } => "residual --at",
             Command::Import { .. } => "import",
             Command::Sample { .. } => "sample",
+            Command::Solvers => "solvers",
             Command::W2(_) => "w2",
         };
         let unused = [

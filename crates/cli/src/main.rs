@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 failed while working, 2 bad input, 130 and 143 interrupted.
 
 mod args;
+mod how;
 mod interrupt;
 mod progress;
 mod report;
@@ -12,16 +13,15 @@ mod text;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
 
 use args::{Arguments, Command, Means};
 use clap::Parser;
 use fokker_experiment::{
-    EXAMPLE, Error, Experiment, Method, Protocol, Sampling, Summary, TargetSource, distance, gap,
+    EXAMPLE, Error, Experiment, Method, Protocol, Solving, Summary, TargetSource, distance, gap,
     import, named_diffusions, report as report_folder, residual_at, residual_report, run,
     sample_checkpoint, template,
 };
-use fokker_sde_core::{GridRule, TargetName};
+use fokker_sde_core::TargetName;
 use interrupt::Interrupt;
 use progress::Follower;
 use report::Failure;
@@ -68,11 +68,13 @@ fn execute(arguments: &Arguments, interrupt: &Interrupt) -> Result<(), Failure> 
             run_experiment(arguments, interrupt, config, out, cell.as_deref(), *force)
         }
         Command::Report { folder } => print(&report_folder(folder)?),
-        Command::Gap { models, target, n, nfe, figure, means, bootstrap } => {
-            let grid = GridRule::paper_with(*nfe as usize);
-            let sampling = Sampling { particles: *n as usize, grid };
+        Command::Gap { models, target, n, how, ode_solver, figure, means, bootstrap } => {
             let mut protocol = protocol(arguments, *means);
-            protocol.sampling = sampling;
+            protocol.sampling = how.sampling(*n)?;
+            if let Some(solver) = *ode_solver {
+                let sde = protocol.sampling.solving(Method::Sde);
+                protocol.sampling.ode = Some(Solving { solver, ..sde });
+            }
             protocol.measurement.bootstrap = *bootstrap as usize;
             let follower = Follower::new(interrupt, arguments.quiet);
             let cells = gap(models, target, &protocol, figure.as_deref(), &follower)?;
@@ -115,23 +117,31 @@ fn execute(arguments: &Arguments, interrupt: &Interrupt) -> Result<(), Failure> 
             );
             Ok(())
         }
-        Command::Sample { checkpoint, method, n, out } => {
-            let clock = Instant::now();
+        Command::Solvers if arguments.json => print_json(&text::solver_list()),
+        Command::Solvers => print(&text::solvers()),
+        Command::Sample { checkpoint, method, n, out, how } => {
             let seed = arguments.seed.unwrap_or(0);
-            let (method, n) = (Method::from(*method), *n as usize);
+            let method = Method::from(*method);
+            if how.lambda.is_some() && method == Method::Ode {
+                return Err(Failure::Option { option: "--lambda", command: "sample --method ode" });
+            }
+            let sampling = how.sampling(*n)?;
             let follower = Follower::new(interrupt, arguments.quiet);
-            sample_checkpoint(checkpoint, out, method, GridRule::PAPER, n, seed, &follower)?;
+            let cost = sample_checkpoint(checkpoint, out, method, &sampling, seed, &follower)?;
             drop(follower);
-            let seconds = clock.elapsed().as_secs_f64();
-            let steps = GridRule::PAPER.steps();
+            let evaluations = cost.evaluations_per_particle();
             if arguments.json {
                 return print_json(&serde_json::json!({
                     "out": out.display().to_string(), "method": method.as_str(), "n": n, "seed": seed,
-                    "steps": steps, "seconds": seconds,
+                    "solver": how.solver.to_string(), "evaluations": evaluations,
+                    "accepted": cost.accepted, "rejected": cost.rejected, "seconds": cost.seconds,
                 }));
             }
-            let name = method.as_str().to_uppercase();
-            tracing::info!("{n} points by the {name} in {steps} steps: {}", out.display());
+            let (name, seconds) = (method.as_str().to_uppercase(), cost.seconds);
+            tracing::info!(
+                "{n} points by the {name}, {evaluations:.0} evaluations each, {seconds:.1} s: {}",
+                out.display()
+            );
             Ok(())
         }
         Command::W2(w2) => {

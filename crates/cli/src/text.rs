@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use fokker_experiment::{
     Cell, DistanceKind, DistanceMethod, DistanceReport, Energy, Input, Protocol, ResidualMeans,
-    ResidualReport,
+    ResidualReport, Solver,
 };
 
 /// The result of `fokker w2`.
@@ -80,12 +80,8 @@ pub(crate) fn gap(cells: &[Cell], protocol: &Protocol) -> String {
         DistanceKind::W2sqLine => "between points on the line".to_owned(),
         DistanceKind::SlicedW2sq => "between points".to_owned(),
     };
-    let mut text = format!(
-        "{symbol} {how}, N = {}, {} steps, seed {}\n",
-        protocol.sampling.particles,
-        protocol.sampling.grid.steps(),
-        protocol.seed,
-    );
+    let mut text =
+        format!("{symbol} {how}, N = {}, seed {}\n", protocol.sampling.particles, protocol.seed,);
     for cell in cells {
         let d = &cell.distances;
         // Writing into a string does not fail.
@@ -105,6 +101,11 @@ pub(crate) fn gap(cells: &[Cell], protocol: &Protocol) -> String {
         ] {
             let _ = writeln!(text, "{name:<10}  {value:.6}  {low:.6} – {high:.6}  {floor:.6}");
         }
+        let [ode, sde] = cell.evaluations;
+        let _ = writeln!(
+            text,
+            "evaluations of the score for each point: {ode:.0} by the ODE, {sde:.0} by the SDE"
+        );
         let percent = |share: f64| 100.0 * share;
         if kind == DistanceKind::W2sqGrid {
             let _ = writeln!(
@@ -181,4 +182,45 @@ fn means(text: &mut String, means: &ResidualMeans) {
             known(band.marginal, band.marginal_se),
         );
     }
+}
+
+/// The solvers with what they are good for.
+pub(crate) fn solver_list() -> Vec<serde_json::Value> {
+    let row = |solver: Solver| {
+        let known = solver.properties();
+        serde_json::json!({
+            "name": known.name, "order": known.order, "weak_order": known.weak_order,
+            "strong_order": known.strong_order, "evaluations": known.evaluations,
+            "adaptive": known.adaptive, "largest_lambda": solver.largest_lambda(),
+        })
+    };
+    Solver::ALL.into_iter().map(row).collect()
+}
+
+/// The table of `fokker solvers`.
+pub(crate) fn solvers() -> String {
+    let mut text =
+        "solver               order  weak  strong  evaluations  --tol  processes\n".to_owned();
+    for solver in Solver::ALL {
+        let known = solver.properties();
+        let or_dash = |number: Option<String>| number.unwrap_or_else(|| "–".to_owned());
+        let processes = match solver.largest_lambda() {
+            0.0 => "the ODE",
+            1.0 => "λ from 0 to 1",
+            _ => "all",
+        };
+        let _ = writeln!(
+            text,
+            "{:<19}  {:>5}  {:>4}  {:>6}  {:>11}  {:<5}  {processes}",
+            known.name,
+            or_dash(known.order.map(|order| order.to_string())),
+            or_dash(known.weak_order.map(|order| order.to_string())),
+            or_dash(known.strong_order.map(|order| order.to_string())),
+            known.evaluations,
+            if known.adaptive { "yes" } else { "" },
+        );
+    }
+    text += "\nOrders are those of the ODE, and with noise in law (weak) and along a path (strong). Evaluations are for \
+             each step. predictor-corrector has no order: its Langevin steps leave a bias, however many steps there are.\n";
+    text
 }

@@ -354,7 +354,8 @@ fn w2_measures_histograms_in_space() {
 #[test]
 fn every_command_has_help_with_an_example() {
     let folder = tempfile::tempdir().unwrap();
-    for command in ["init", "run", "report", "sample", "gap", "residual", "import", "w2"] {
+    for command in ["init", "run", "report", "sample", "solvers", "gap", "residual", "import", "w2"]
+    {
         let help = succeed(folder.path(), &[command, "--help"]);
         assert!(help.contains("Example") && help.contains(&format!("fokker {command}")), "{help}");
     }

@@ -80,8 +80,9 @@ fn points_of_a_file_come_back_in_its_units() {
 
     // The same points, measured as any others; every mean is there but for the points held out.
     fs::write(folder.path().join("some.csv"), columns(&table(200))).unwrap();
-    let gap =
-        ["gap", checkpoint, "--target", "some.csv", "--n", "300", "--nfe", "12", "--points", "100"];
+    let gap = [
+        "gap", checkpoint, "--target", "some.csv", "--n", "300", "--steps", "12", "--points", "100",
+    ];
     let printed = succeed(
         folder.path(),
         &[&gap[..], &["--bootstrap", "10", "-q", "--figure", "g.png"]].concat(),
@@ -244,7 +245,7 @@ fn truth_outside_of_the_box_is_told() {
     assert!(tables.contains("95 %: bootstrap intervals"), "{tables}");
     let page = fs::read_to_string(folder.path().join("out/report.html")).unwrap();
     assert!(page.contains(words));
-    let gap = ["gap", "out/checkpoints/far_w0.safetensors", "--target", "mixture", "--nfe", "12"];
+    let gap = ["gap", "out/checkpoints/far_w0.safetensors", "--target", "mixture", "--steps", "12"];
     let small = ["--n", "300", "--points", "100", "--bootstrap", "10", "--extent", "1", "-q"];
     let text = succeed(folder.path(), &[&gap[..], &small].concat());
     assert!(text.contains("% of the truth's\n") && text.contains(words), "{text}");

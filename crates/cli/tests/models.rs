@@ -36,8 +36,20 @@ fn the_gap_of_a_checkpoint_is_that_of_its_run() {
     let text = fs::read(folder.path().join("out/cells/mixture_w0.5.json")).unwrap();
     let known: Value = serde_json::from_slice(&text).unwrap();
     let common = ["gap", MODEL, "out/checkpoints/mixture_w0.safetensors", "--target", "mixture"];
-    let options =
-        ["--n", "500", "--nfe", "12", "--seed", "7", "--points", "1000", "--bootstrap", "10"];
+    let options = [
+        "--n",
+        "500",
+        "--grid",
+        "paper",
+        "--steps",
+        "12",
+        "--seed",
+        "7",
+        "--points",
+        "1000",
+        "--bootstrap",
+        "10",
+    ];
     let arguments = [&common[..], &options, &["--json", "-q", "--figure", "gap.png"]].concat();
     let found = cells(&json(folder.path(), &arguments));
     assert_eq!(found.len(), 2);
@@ -86,7 +98,10 @@ fn a_target_may_be_points_in_a_file() {
     let text: String = points.rows().into_iter().map(line).collect();
     fs::write(folder.path().join("truth.csv"), format!("# points\nx,y\n{text}")).unwrap();
     let gap = |target: &str| {
-        let common = ["gap", MODEL, "--n", "500", "--nfe", "12", "--points", "500", "--seed", "7"];
+        let common = [
+            "gap", MODEL, "--n", "500", "--grid", "paper", "--steps", "12", "--points", "500",
+            "--seed", "7",
+        ];
         json(
             folder.path(),
             &[&common[..], &["--target", target, "--bootstrap", "10", "--json", "-q"]].concat(),

@@ -49,6 +49,8 @@ pub struct Cell {
     pub dsm: f64,
     /// Its standard error.
     pub dsm_se: f64,
+    /// Evaluations of the score for each particle of the ODE and of the SDE.
+    pub evaluations: [f64; 2],
     /// Seconds of training, if that is known.
     pub train_seconds: Option<f64>,
     /// Seconds of sampling, both ways together.

@@ -7,12 +7,12 @@ use fokker_fp_residual::{
 use fokker_score_net::{
     Activation, Architecture, Backend, FourierFeatures, Output, Prediction, TimeInput,
 };
-use fokker_sde_core::{Diffusion, GridRule, Marginal, Sde, Target};
+use fokker_sde_core::{Diffusion, Marginal, Sde, Target};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ron_file::{self, ConfigError};
 use crate::target_law::TargetLaw;
-use crate::{CellId, Error, Protocol, TargetSpec, checked};
+use crate::{CellId, Error, Protocol, Sampling, TargetSpec, checked};
 
 /// The experiment that `fokker init` prints: `experiments/quick.ron`, comments and all.
 pub const EXAMPLE: &str = include_str!("../../../experiments/quick.ron");
@@ -259,17 +259,6 @@ fn one() -> f64 {
     1.0
 }
 
-/// How models are sampled.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sampling {
-    /// The number `N` of particles for each sampler, and of points of the truth.
-    #[serde(deserialize_with = "checked::several")]
-    pub particles: usize,
-    /// The time grid of the Euler–Maruyama scheme.
-    pub grid: GridRule,
-}
-
 /// How samples are compared: in the plane by exact `W2²` between histograms on a square grid, elsewhere as
 /// [`DistanceKind`](crate::DistanceKind) says.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -404,7 +393,7 @@ impl Experiment {
     pub fn protocol(&self) -> Protocol {
         Protocol {
             seed: self.seed,
-            sampling: self.sampling,
+            sampling: self.sampling.clone(),
             measurement: self.measurement,
             times: self.training.times,
             collocation: self.training.collocation,

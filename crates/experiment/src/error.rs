@@ -115,6 +115,14 @@ pub enum Error {
     /// The time grid is impossible.
     #[error(transparent)]
     TimeGrid(#[from] TimeGridError),
+    /// A solver does not fit its process.
+    #[error("the {} cannot be sampled so: {source}", .method.as_str().to_uppercase())]
+    Solver {
+        /// Which of the two.
+        method: Method,
+        /// What does not fit.
+        source: SamplingError,
+    },
     /// Training failed.
     #[error("training failed: {0}")]
     Training(#[from] ObjectiveError),
@@ -229,6 +237,7 @@ impl Error {
         matches!(
             self,
             Self::Config(_)
+                | Self::Solver { .. }
                 | Self::Line(_)
                 | Self::Sliced(_)
                 | Self::Pairwise(_)

@@ -1,6 +1,7 @@
 use std::time::Instant;
 
 use fokker_metrics::HistogramError;
+use fokker_samplers::Cost;
 use fokker_score_net::{Checkpoint, ScoreNetwork};
 use fokker_sde_core::Sde;
 use ndarray::Array2;
@@ -16,6 +17,7 @@ pub(crate) struct Samples {
     pub(crate) points: Array2<f32>,
     /// The same, as their distance takes them.
     pub(crate) side: Side,
+    pub(crate) cost: Cost,
 }
 
 /// A measured model with what its figures and files are made of.
@@ -55,6 +57,7 @@ pub(crate) fn evaluate(
         residual: meter.residual_means()?,
         dsm: dsm.mean,
         dsm_se: dsm.standard_error,
+        evaluations: [&ode, &sde].map(|samples| samples.cost.evaluations_per_particle()),
         train_seconds: None,
         sample_seconds,
     };
@@ -69,15 +72,14 @@ fn sampled(
     method: Method,
     progress: &dyn Progress,
 ) -> Result<Samples, Error> {
-    let sampling = &protocol.sampling;
-    let (grid, n) = (sampling.grid, sampling.particles);
-    let points = sample(network, sde, method, grid, n, protocol.seed, progress)?;
+    let found = sample(network, sde, method, &protocol.sampling, protocol.seed, progress)?;
+    let (points, cost) = (found.particles, found.cost);
     match Side::new(protocol, points.view()) {
         Err(Error::Histogram(HistogramError::Empty { .. })) => {
             let (name, extent) = (name.to_owned(), protocol.measurement.extent);
             Err(Error::OutsideTheBox { name, method, extent })
         }
-        result => Ok(Samples { points, side: result? }),
+        result => Ok(Samples { points, side: result?, cost }),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{Measurement, Sampling};
 
 /// How models are sampled and measured: everything that determines the results, but the model and the
 /// target.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Protocol {
     /// The master seed.
     pub seed: u64,
@@ -24,7 +24,7 @@ impl Default for Protocol {
     fn default() -> Self {
         Self {
             seed: 0,
-            sampling: Sampling { particles: 3_000_000, grid: GridRule::PAPER },
+            sampling: Sampling::euler(3_000_000, GridRule::PAPER),
             measurement: Measurement::default(),
             times: TimeLaw::default(),
             collocation: Collocation::default(),

@@ -36,7 +36,7 @@ pub fn run(
     progress: &dyn Progress,
 ) -> Result<Summary, Error> {
     // What cannot work fails here, before a folder is touched.
-    experiment.sampling.grid.grid(&experiment.diffusion)?;
+    experiment.sampling.check(&experiment.diffusion)?;
     InstructionSet::selected()?;
     let laws = laws(experiment)?;
     let marks: Vec<FileMark> = laws.iter().filter_map(|law| law.mark.clone()).collect();

@@ -1,15 +1,14 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fokker_samplers::{EulerMaruyama, Observer, ReverseProcess, SamplingError};
+use fokker_samplers::{Cost, Observer, Samples, SamplingError};
 use fokker_score_net::Checkpoint;
-use fokker_sde_core::{GridRule, Score, Sde, Streams};
-use ndarray::Array2;
+use fokker_sde_core::{Score, Sde, Streams};
 use serde::{Deserialize, Serialize};
 
 use crate::points_file::ends_with;
 use crate::run::write_restored;
-use crate::{Error, Event, Progress, files};
+use crate::{Error, Event, Progress, Sampling, files};
 
 /// The two ways to sample a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,13 +26,6 @@ impl Method {
         match self {
             Self::Sde => "sde",
             Self::Ode => "ode",
-        }
-    }
-
-    fn process(self) -> ReverseProcess {
-        match self {
-            Self::Sde => ReverseProcess::SDE,
-            Self::Ode => ReverseProcess::ODE,
         }
     }
 }
@@ -58,40 +50,39 @@ impl Observer for Counter<'_> {
     }
 }
 
-/// Samples a score by the Euler–Maruyama scheme, the last step of the SDE without noise.
+/// Samples a score one of the two ways.
 pub(crate) fn sample(
     score: &dyn Score<f32>,
     sde: &dyn Sde,
     method: Method,
-    grid: GridRule,
-    particles: usize,
+    sampling: &Sampling,
     seed: u64,
     progress: &dyn Progress,
-) -> Result<Array2<f32>, Error> {
-    let solver = EulerMaruyama { process: method.process(), noise_free_last_step: true };
-    let grid = grid.grid(sde)?;
+) -> Result<Samples<f32>, Error> {
+    let (sampler, grid) = sampling.sampler(method, sde)?;
+    let particles = sampling.particles;
     let counter = Counter { progress, method, done: AtomicUsize::new(0), particles };
-    match solver.sample(score, sde, &grid, particles, Streams::new(seed), &counter) {
-        Err(SamplingError::Cancelled) => Err(Error::Cancelled),
+    match sampler.sample(score, sde, &grid, particles, Streams::new(seed), &counter) {
+        Err(SamplingError::Cancelled { .. }) => Err(Error::Cancelled),
         result => Ok(result?),
     }
 }
 
 /// Samples the model in the checkpoint file `from` and writes the particles, `[n, d]` in the
 /// units of the data, to the `.npy` file `to`: in single precision, or in double if the network learned standardised points.
+/// Returns what it cost.
 ///
 /// # Errors
-/// If the checkpoint cannot be read, sampling fails, or the file cannot be written; the file is then
+/// If the checkpoint cannot be read, the solver does not fit, sampling fails, or the file cannot be written; the file is then
 /// left as it was.
 pub fn sample_checkpoint(
     from: &Path,
     to: &Path,
     method: Method,
-    grid: GridRule,
-    particles: usize,
+    sampling: &Sampling,
     seed: u64,
     progress: &dyn Progress,
-) -> Result<(), Error> {
+) -> Result<Cost, Error> {
     let Checkpoint { network, diffusion, standardisation } = files::read_checkpoint::<f32>(from)?;
     files::check_writable(to)?;
     files::refuse_same(from, to)?;
@@ -99,9 +90,11 @@ pub fn sample_checkpoint(
         let reason = "does not end in .npy, the format that samples are written in".to_owned();
         return Err(Error::Content { path: to.to_owned(), reason });
     }
-    let samples = sample(&network, &diffusion, method, grid, particles, seed, progress)?;
+    let Samples { particles, cost } =
+        sample(&network, &diffusion, method, sampling, seed, progress)?;
     match standardisation {
-        Some(map) => write_restored(to, samples.mapv(f64::from), &map),
-        None => files::write_npy(to, samples.view()),
+        Some(map) => write_restored(to, particles.mapv(f64::from), &map)?,
+        None => files::write_npy(to, particles.view())?,
     }
+    Ok(cost)
 }

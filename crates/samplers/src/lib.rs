@@ -9,29 +9,31 @@
 //! every member has the marginals `p_t` of the forward process; with a learned one each has its own.
 //! In one and two dimensions [`laws`] solves for them on a grid, without sampling noise.
 //!
-//! ```
-//! use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
-//! use fokker_sde_core::{GaussianMixture, GridRule, MixtureMarginals, OrnsteinUhlenbeck, Streams};
-//!
-//! let sde = OrnsteinUhlenbeck::PAPER;
-//! let score = MixtureMarginals::new(GaussianMixture::nine_components(), sde);
-//! let grid = GridRule::TwoLevel { coarse: 79, fine: 10 }.grid(&sde)?;
-//! let solver = EulerMaruyama { process: ReverseProcess::SDE, noise_free_last_step: true };
-//! let samples = solver.sample::<f64>(&score, &sde, &grid, 1000, Streams::new(0), &Unobserved)?;
-//! assert_eq!(samples.dim(), (1000, 2));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! How a process is solved is the matter of a [`Solver`] and a time grid, joined in a [`Sampler`].
 
+mod brownian;
+mod dynamics;
 mod error;
-mod euler_maruyama;
+mod flow;
 pub mod laws;
+mod noise;
 mod observer;
 mod process;
+mod sampler;
+mod scheme;
+mod solver;
+mod step_control;
+mod trajectory;
 
 pub use error::SamplingError;
-pub use euler_maruyama::EulerMaruyama;
+pub use flow::Flow;
 pub use laws::{
     CellAxis, CellGrid, CellGridError, GridLaw, LawError, LawObserver, LawSolver, LawStatistics,
 };
+pub use noise::Noise;
 pub use observer::{Observer, Unobserved};
 pub use process::ReverseProcess;
+pub use sampler::{Cost, LastStep, Sampler, Samples};
+pub use solver::{Properties, Solver, UnknownSolver};
+pub use step_control::Tolerance;
+pub use trajectory::Trajectory;

@@ -4,7 +4,7 @@ pub trait Observer: Sync {
     fn finished(&self, particles: usize);
 
     /// Asked before each step of each block; `true` ends the work with
-    /// [`SamplingError::Cancelled`](crate::SamplingError::Cancelled).
+    /// [`SamplingError::Cancelled`](crate::SamplingError::Cancelled), which holds the particles that had arrived.
     fn cancelled(&self) -> bool {
         false
     }

@@ -1,6 +1,6 @@
 //! Every diffusion, reversed with the exact score, returns the law of the data.
 
-use fokker_samplers::{EulerMaruyama, ReverseProcess, Unobserved};
+use fokker_samplers::{ReverseProcess, Sampler, Unobserved};
 use fokker_sde_core::{Diffusion, GaussianMixture, MixtureMarginals, Sde, Streams, TimeGrid};
 
 /// `(weight, mean, standard deviation)` of the data on the line.
@@ -38,17 +38,17 @@ fn reversing_with_the_exact_score_returns_the_data() {
         let times = std::iter::once(sde.horizon()).chain(times).chain([0.0]).collect();
         let grid = TimeGrid::new(times).unwrap();
         for process in [ReverseProcess::ODE, ReverseProcess::SDE] {
-            let solver = EulerMaruyama { process, noise_free_last_step: true };
+            let sampler = Sampler { process: process.clone(), ..Sampler::default() };
             let sampled =
-                solver.sample::<f64>(&score, &sde, &grid, n, Streams::new(7), &Unobserved);
-            let mut x = sampled.unwrap().into_raw_vec_and_offset().0;
+                sampler.sample::<f64>(&score, &sde, &grid, n, Streams::new(7), &Unobserved);
+            let mut x = sampled.unwrap().particles.into_raw_vec_and_offset().0;
             x.sort_by(f64::total_cmp);
             let largest = x.iter().enumerate().fold(0.0_f64, |largest, (k, &x)| {
                 let (below, exact) = (k as f64 / n as f64, distribution(x));
                 largest.max((exact - below).abs()).max((exact - below - 1.0 / n as f64).abs())
             });
             let allowed = 0.01 + 2.7 / (n as f64).sqrt();
-            assert!(largest < allowed, "{sde:?}, λ = {}: D = {largest}", process.lambda());
+            assert!(largest < allowed, "{sde:?}, {process:?}: D = {largest}");
         }
     }
 }

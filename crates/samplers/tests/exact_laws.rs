@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fokker_samplers::{EulerMaruyama, Observer, ReverseProcess, SamplingError, Unobserved};
+use fokker_samplers::{LastStep, Observer, ReverseProcess, Sampler, SamplingError, Unobserved};
 use fokker_sde_core::{
     BatchError, GaussianMixture, GridRule, MixtureMarginals, OrnsteinUhlenbeck, Score, Sde,
     Streams, TimeGrid,
@@ -19,9 +19,8 @@ fn gaussian(mean: [f64; 2], variance: f64) -> MixtureMarginals<OrnsteinUhlenbeck
     MixtureMarginals::new(mixture, SDE)
 }
 
-fn solver(lambda: f64) -> EulerMaruyama {
-    let process = ReverseProcess::family(lambda).unwrap();
-    EulerMaruyama { process, noise_free_last_step: true }
+fn sampler(lambda: f64) -> Sampler {
+    Sampler { process: ReverseProcess::family(lambda).unwrap(), ..Sampler::default() }
 }
 
 fn sample(
@@ -31,7 +30,8 @@ fn sample(
     n: usize,
     seed: u64,
 ) -> Array2<f64> {
-    solver(lambda).sample(score, &SDE, grid, n, Streams::new(seed), &Unobserved).unwrap()
+    let streams = Streams::new(seed);
+    sampler(lambda).sample(score, &SDE, grid, n, streams, &Unobserved).unwrap().particles
 }
 
 /// Mean and variance of the scheme itself for the Gaussian law `N(m, v)` in one coordinate, by its
@@ -157,10 +157,10 @@ fn the_ode_draws_no_noise_and_shares_its_start_with_the_sde() {
     }
     // With its noise the last step differs; the ODE's does not.
     let noisy = |lambda| {
-        let process = ReverseProcess::family(lambda).unwrap();
-        EulerMaruyama { process, noise_free_last_step: false }
+        Sampler { last_step: LastStep::Solver, ..sampler(lambda) }
             .sample(&score as &dyn Score<f64>, &SDE, &grid, 300, Streams::new(4), &Unobserved)
             .unwrap()
+            .particles
     };
     assert_eq!(noisy(0.0), still);
     assert_ne!(noisy(1.0), noise_free);
@@ -193,7 +193,7 @@ fn the_first_particle_that_is_not_finite_is_named() {
     let grid = GridRule::Uniform { steps: 10 }.grid(&SDE).unwrap();
     let fail = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let run = || solver(0.0).sample(&Broken, &SDE, &grid, 2000, Streams::new(5), &Unobserved);
+        let run = || sampler(0.0).sample(&Broken, &SDE, &grid, 2000, Streams::new(5), &Unobserved);
         pool.install(run).unwrap_err()
     };
     let error = fail(1);
@@ -222,20 +222,30 @@ fn the_observer_counts_particles_and_cancels() {
     let grid = GridRule::Uniform { steps: 3 }.grid(&SDE).unwrap();
     let run = |limit| {
         let count = Count(AtomicUsize::new(0), limit);
-        let result = solver(1.0).sample::<f64>(&score, &SDE, &grid, 1000, Streams::new(6), &count);
-        (result.map(|x| x.nrows()), count.0.into_inner())
+        let result = sampler(1.0).sample::<f64>(&score, &SDE, &grid, 1000, Streams::new(6), &count);
+        (result.map(|samples| samples.particles), count.0.into_inner())
     };
-    assert_eq!(run(usize::MAX), (Ok(1000), 1000));
-    assert_eq!(run(256).0, Err(SamplingError::Cancelled));
+    let (all, counted) = run(usize::MAX);
+    let all = all.unwrap();
+    assert_eq!((all.nrows(), counted), (1000, 1000));
+    // Which blocks arrive before the others depends on the threads; on one it is the first.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let Err(SamplingError::Cancelled { finished }) = pool.install(|| run(256)).0 else { panic!() };
+    assert_eq!(finished, all.view().split_at(Axis(0), 256).0);
 }
 
 #[test]
 fn only_finite_weights_of_the_noise_name_a_process() {
     for lambda in [-0.1, f64::NAN, f64::INFINITY] {
-        assert_eq!(ReverseProcess::family(lambda), None);
+        assert!(ReverseProcess::family(lambda).is_none());
+        let process = ReverseProcess::varying(move |t| if t < 5.0 { lambda } else { 1.0 });
+        let score = gaussian([0.0, 0.0], 0.5);
+        let grid = GridRule::Uniform { steps: 3 }.grid(&SDE).unwrap();
+        let sampler = Sampler { process, ..Sampler::default() };
+        let result = sampler.sample::<f64>(&score, &SDE, &grid, 10, Streams::new(0), &Unobserved);
+        assert!(matches!(result, Err(SamplingError::Lambda { t, .. }) if t < 5.0));
     }
-    assert_eq!(ReverseProcess::family(1.0), Some(ReverseProcess::SDE));
-    assert_eq!(ReverseProcess::family(0.0), Some(ReverseProcess::ODE));
+    assert!(ReverseProcess::family(0.0).unwrap().is_ode());
 }
 
 proptest! {

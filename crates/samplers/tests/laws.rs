@@ -171,7 +171,7 @@ fn every_diffusion_takes_noise_back_to_data() {
         let score = MixtureMarginals::new(mixture.clone(), sde.clone());
         let extent = 6.0 * sde.prior().std.max(1.0);
         let grid = CellGrid::line(-extent, extent, (40.0 * extent).min(3000.0) as usize).unwrap();
-        let times = GridRule::LogSnr { steps: 150, t_min: 1e-4 * sde.horizon() }.grid(&sde);
+        let times = GridRule::LogSnr { steps: 150, t_min: Some(1e-4 * sde.horizon()) }.grid(&sde);
         let times = times.unwrap();
         for lambda in WEIGHTS {
             let start = exact(components, &sde, sde.horizon(), &grid);
@@ -291,7 +291,7 @@ fn a_grid_may_end_where_the_score_is_infinite() {
         }
     }
     let grid = CellGrid::line(-4.0, 4.0, 400).unwrap();
-    let times = GridRule::LogSnr { steps: 200, t_min: 1e-4 }.grid(&SDE).unwrap();
+    let times = GridRule::LogSnr { steps: 200, t_min: Some(1e-4) }.grid(&SDE).unwrap();
     for lambda in WEIGHTS {
         let law = LawSolver::new(grid)
             .solve(&Point, &SDE, family(lambda), &times, &mut Unobserved)

@@ -40,6 +40,8 @@ pub enum Purpose {
     Probe = 12,
     /// Points of initial, boundary and terminal conditions.
     Condition = 13,
+    /// The halving of Brownian paths.
+    BrownianBridge = 14,
 }
 
 /// All the random numbers that one master seed stands for: a stream for each

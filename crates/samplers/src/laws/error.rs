@@ -48,6 +48,14 @@ pub enum LawError {
         /// The share that was allowed.
         most: f64,
     },
+    /// The weight of the noise is not finite or negative at some time.
+    #[error("the weight λ of the noise is {lambda} at t = {t}, but must be finite and at least 0")]
+    Lambda {
+        /// The time.
+        t: f64,
+        /// The weight there.
+        lambda: f64,
+    },
     /// The score could not be evaluated.
     #[error(transparent)]
     Score(#[from] BatchError),

@@ -35,7 +35,7 @@
 //! let sde = OrnsteinUhlenbeck::PAPER;
 //! let data = GaussianMixture::new(vec![(0.5, vec![-1.0], 0.1), (0.5, vec![1.0], 0.1)])?;
 //! let score = MixtureMarginals::new(data.clone(), sde);
-//! let times = GridRule::LogSnr { steps: 200, t_min: 1e-3 }.grid(&sde)?;
+//! let times = GridRule::LogSnr { steps: 200, t_min: Some(1e-3) }.grid(&sde)?;
 //! let solver = LawSolver::new(CellGrid::line(-4.0, 4.0, 256)?);
 //! let law = solver.solve::<f64>(&score, &sde, ReverseProcess::SDE, &times, &mut Unobserved)?;
 //! let centre = solver.grid.axes()[0].centre(160);

@@ -100,7 +100,7 @@ impl LawSolver {
             if observer.cancelled() {
                 return Err(LawError::Cancelled);
             }
-            let coefficients = Coefficients::new(sde, &process, from, to);
+            let coefficients = Coefficients::new(sde, &process, from, to)?;
             ways.evaluate(score, &coefficients)?;
             state.step(&ways.along, coefficients.variance);
             t = to;

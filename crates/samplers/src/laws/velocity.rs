@@ -8,11 +8,6 @@ use crate::ReverseProcess;
 /// Points per call of the score, so that its bits do not depend on the number of threads.
 const BLOCK: usize = 256;
 
-/// `λ` at time `t`.
-fn noise_weight(process: &ReverseProcess, _t: f64) -> f64 {
-    process.lambda()
-}
-
 /// What a step of a reverse process does, of the coefficients in its middle.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Coefficients {
@@ -27,16 +22,24 @@ pub(crate) struct Coefficients {
 }
 
 impl Coefficients {
-    pub(crate) fn new(sde: &dyn Sde, process: &ReverseProcess, from: f64, to: f64) -> Self {
+    pub(crate) fn new(
+        sde: &dyn Sde,
+        process: &ReverseProcess,
+        from: f64,
+        to: f64,
+    ) -> Result<Self, LawError> {
         let (t, step) = (0.5 * (from + to), from - to);
-        let (g, weight) = (sde.diffusion(t), noise_weight(process, t));
-        let (g, weight) = (g * g, weight * weight);
-        Self {
+        let (g, lambda) = (sde.diffusion(t), process.lambda(t));
+        if !(lambda >= 0.0 && lambda.is_finite()) {
+            return Err(LawError::Lambda { t, lambda });
+        }
+        let (g, weight) = (g * g, lambda * lambda);
+        Ok(Self {
             t,
             stretch: -sde.drift_rate(t) * step,
             push: 0.5 * (1.0 + weight) * g * step,
             variance: weight * g * step,
-        }
+        })
     }
 }
 

@@ -1,0 +1,394 @@
+use std::time::Instant;
+
+use fokker_sde_core::{Purpose, Real, Score, Sde, Streams, TimeGrid};
+use ndarray::{Array2, ArrayView1, ArrayViewMut2, Axis};
+use rand_distr::{Distribution, StandardNormal};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::dynamics::{Dynamics, VectorField};
+use crate::noise::Increments;
+use crate::scheme::{Block, Scheme, denoise, noise_free_step};
+use crate::step_control::StepControl;
+use crate::{Noise, Observer, ReverseProcess, SamplingError, Solver, Tolerance};
+
+/// Particles per block: a block is one task and has random streams and, if they are adaptive, steps of its own. Part of
+/// what a seed means.
+pub(crate) const BLOCK: usize = 256;
+
+/// The most steps of a block whose steps are adaptive.
+pub(crate) const MOST_STEPS: usize = 1_000_000;
+
+/// How a batch of particles goes from the prior to the data: the process, and how it is solved.
+///
+/// ```
+/// use fokker_samplers::{LastStep, ReverseProcess, Sampler, Solver, Unobserved};
+/// use fokker_sde_core::{GaussianMixture, GridRule, MixtureMarginals, OrnsteinUhlenbeck, Streams};
+///
+/// let sde = OrnsteinUhlenbeck::PAPER;
+/// let score = MixtureMarginals::new(GaussianMixture::nine_components(), sde);
+/// let grid = GridRule::LogSnr { steps: 25, t_min: None }.grid(&sde)?;
+/// let sampler = Sampler {
+///     process: ReverseProcess::ODE,
+///     solver: Solver::DpmSolverPlusPlus2M,
+///     last_step: LastStep::Denoise,
+///     ..Sampler::default()
+/// };
+/// let samples = sampler.sample::<f64>(&score, &sde, &grid, 1000, Streams::new(0), &Unobserved)?;
+/// assert_eq!(samples.particles.dim(), (1000, 2));
+/// assert_eq!(samples.cost.evaluations_per_particle(), 25.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Sampler {
+    /// The process to solve.
+    pub process: ReverseProcess,
+    /// How to solve it.
+    pub solver: Solver,
+    /// With a tolerance the solver chooses its steps, for each block its own; the grid gives the first step, the
+    /// ends, and the last step if that is a special one. Noise is then that of [`Noise::Path`].
+    pub tolerance: Option<Tolerance>,
+    /// Where the noise comes from.
+    pub noise: Noise,
+    /// How the last step of the grid is taken.
+    pub last_step: LastStep,
+}
+
+impl Default for Sampler {
+    /// The reverse-time SDE by the scheme of Deveney et al. (2025).
+    fn default() -> Self {
+        Self {
+            process: ReverseProcess::SDE,
+            solver: Solver::default(),
+            tolerance: None,
+            noise: Noise::default(),
+            last_step: LastStep::default(),
+        }
+    }
+}
+
+/// How the last step of a grid is taken. At `t = 0` many scores are infinite, and with them all solvers that ask for the
+/// score there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LastStep {
+    /// By the solver, as all others.
+    Solver,
+    /// To the mean of the last transition of the Euler–Maruyama scheme, as Deveney et al. (2025) do. For the ODE an Euler step.
+    #[default]
+    NoiseFree,
+    /// To the estimate of the data, `E[X_0 | X_t] = (X_t + σ_t² s)/α_t`; the grid must end at 0.
+    Denoise,
+}
+
+/// Where particles arrived, and what it cost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Samples<F> {
+    /// The particles at the end of the grid, `[n, d]`.
+    pub particles: Array2<F>,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+/// What a solver spent, in sums over all particles. A particle that is moved along to fill up a block of adaptive steps counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Cost {
+    /// The number of particles.
+    pub particles: u64,
+    /// Evaluations of the score.
+    pub evaluations: u64,
+    /// Steps that count.
+    pub accepted: u64,
+    /// Steps that were taken back because their error was above the tolerance.
+    pub rejected: u64,
+    /// Wall-clock time in seconds.
+    pub seconds: f64,
+}
+
+impl Cost {
+    /// The number of function evaluations (NFE) in the field's sense: evaluations of the score for each particle, in the mean.
+    pub fn evaluations_per_particle(&self) -> f64 {
+        self.evaluations as f64 / self.particles.max(1) as f64
+    }
+
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            particles: self.particles + other.particles,
+            evaluations: self.evaluations + other.evaluations,
+            accepted: self.accepted + other.accepted,
+            rejected: self.rejected + other.rejected,
+            seconds: self.seconds + other.seconds,
+        }
+    }
+}
+
+impl Sampler {
+    /// Moves `n` particles from the prior at `grid`'s first time to its last.
+    ///
+    /// Block `b` of 256 particles starts from stream `(Prior, 0, b)` and draws its noise from
+    /// `(Path, 0, b)`, or from the tree of streams `(BrownianBridge, b, …)`: same streams, same bits for any number of
+    /// threads; all processes and solvers start from the same points; and the first of more particles are those of fewer.
+    ///
+    /// # Errors
+    /// If a particle becomes non-finite, the score cannot be evaluated, the solver does not know the process, the
+    /// tolerance cannot be kept, the grid does not fit, or the observer cancels: then the error holds the particles that
+    /// had arrived.
+    pub fn sample<F: Real>(
+        &self,
+        score: &dyn Score<F>,
+        sde: &dyn Sde,
+        grid: &TimeGrid,
+        n: usize,
+        streams: Streams,
+        observer: &dyn Observer,
+    ) -> Result<Samples<F>, SamplingError>
+    where
+        StandardNormal: Distribution<F>,
+    {
+        self.check(sde, grid)?;
+        let clock = Instant::now();
+        let mut particles = Array2::zeros((n, score.dim()));
+        let work = Work { sampler: self, score, sde, grid, streams, observer };
+        let outcomes: Vec<Result<Cost, SamplingError>> = particles
+            .axis_chunks_iter_mut(Axis(0), BLOCK)
+            .into_par_iter()
+            .enumerate()
+            .map(|(block, out)| work.block(block, out))
+            .collect();
+        // Every block was run to its end, so that the error reported is the same each time.
+        let mut cost = Cost::default();
+        let mut error: Option<SamplingError> = None;
+        for outcome in &outcomes {
+            match outcome {
+                Ok(part) => cost = cost.plus(*part),
+                Err(found) => {
+                    let worse = error.as_ref().is_none_or(|error| found.place() < error.place());
+                    if worse {
+                        error = Some(found.clone());
+                    }
+                }
+            }
+        }
+        match error {
+            None => {
+                cost.seconds = clock.elapsed().as_secs_f64();
+                Ok(Samples { particles, cost })
+            }
+            Some(SamplingError::Cancelled { .. }) => {
+                let arrived = (0..n).filter(|i| outcomes[i / BLOCK].is_ok());
+                let finished = particles.select(Axis(0), &arrived.collect::<Vec<_>>());
+                Err(SamplingError::Cancelled { finished: finished.mapv(F::wide) })
+            }
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Refuses what [`Sampler::sample`] would refuse before its first step.
+    ///
+    /// # Errors
+    /// If the solver does not know the process or has no error estimate to keep within the tolerance, or the grid does not fit.
+    pub fn check(&self, sde: &dyn Sde, grid: &TimeGrid) -> Result<(), SamplingError> {
+        let (times, horizon) = (grid.times(), sde.horizon());
+        if times[0] > horizon * (1.0 + 1e-12) {
+            return Err(SamplingError::BeyondHorizon { t: times[0], horizon });
+        }
+        let end = times[times.len() - 1];
+        if self.last_step == LastStep::Denoise && end > 0.0 {
+            return Err(SamplingError::NothingToDenoise { t: end });
+        }
+        if let Some(tolerance) = &self.tolerance {
+            tolerance.check()?;
+            if !self.solver.properties().adaptive {
+                return Err(SamplingError::NotAdaptive { solver: self.solver });
+            }
+        }
+        let largest = self.solver.largest_lambda();
+        let middles = grid.steps().map(|(from, to)| 0.5 * (from + to));
+        for t in times.iter().copied().chain(middles) {
+            let lambda = self.process.lambda(t);
+            if !(lambda >= 0.0 && lambda.is_finite()) {
+                return Err(SamplingError::Lambda { t, lambda });
+            }
+            if lambda > largest {
+                let allowed = if largest == 0.0 { "the ODE, λ = 0" } else { "λ up to 1" };
+                return Err(SamplingError::Process { solver: self.solver, allowed, t, lambda });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What all blocks share.
+struct Work<'a, F> {
+    sampler: &'a Sampler,
+    score: &'a dyn Score<F>,
+    sde: &'a dyn Sde,
+    grid: &'a TimeGrid,
+    streams: Streams,
+    observer: &'a dyn Observer,
+}
+
+impl<F: Real> Work<'_, F>
+where
+    StandardNormal: Distribution<F>,
+{
+    /// Moves the particles of one block into their places.
+    fn block(&self, index: usize, mut out: ArrayViewMut2<'_, F>) -> Result<Cost, SamplingError> {
+        let (sampler, dim) = (self.sampler, self.score.dim());
+        // The steps of a block depend on all of its particles, also on those that only more particles would ask for.
+        let rows = if sampler.tolerance.is_some() { BLOCK } else { out.nrows() };
+        let noise = if sampler.tolerance.is_some() { Noise::Path } else { sampler.noise };
+        let dynamics = Dynamics::new(self.score, self.sde, &sampler.process);
+        let number = index as u64;
+        let mut increments = Increments::new(noise, self.streams, number, self.sde.horizon(), dim);
+        let mut start = self.streams.rng(Purpose::Prior, 0, number);
+        let std = F::of(self.sde.prior().std);
+        let x =
+            Array2::from_shape_simple_fn((rows, dim), || std * StandardNormal.sample(&mut start));
+        let mut block = Block { dynamics: &dynamics, noise: &mut increments, x };
+        let corrections = self.streams.rng(Purpose::Path, 1, number);
+        let mut scheme = sampler.solver.scheme((rows, dim), corrections);
+        let mut steps = self.solve(&mut block, scheme.as_mut()).map_err(|e| e.in_block(index))?;
+        let wanted = out.nrows();
+        out.assign(&block.x.slice_axis(Axis(0), (..wanted).into()));
+        self.observer.finished(wanted);
+        let rows = rows as u64;
+        steps.iter_mut().for_each(|steps| *steps *= rows);
+        let [accepted, rejected] = steps;
+        let evaluations = dynamics.evaluations() * rows;
+        Ok(Cost { particles: rows, evaluations, accepted, rejected, seconds: 0.0 })
+    }
+
+    /// Takes a block through the grid; returns how many steps counted and how many did not.
+    fn solve(
+        &self,
+        block: &mut Block<'_, F>,
+        scheme: &mut dyn Scheme<F>,
+    ) -> Result<[u64; 2], SamplingError> {
+        let steps: Vec<(f64, f64)> = self.grid.steps().collect();
+        let (last, before) = (steps.len() - 1, &steps[..steps.len() - 1]);
+        let special = self.sampler.last_step != LastStep::Solver;
+        let regular = if special { before } else { &steps[..] };
+        let [mut accepted, mut rejected] = [0, 0];
+        match (&self.sampler.tolerance, regular) {
+            (Some(tolerance), [first, ..]) => {
+                let end = regular[regular.len() - 1].1;
+                [accepted, rejected] = self.adapt(block, scheme, tolerance, *first, end)?;
+            }
+            _ => {
+                for (index, &(from, to)) in regular.iter().enumerate() {
+                    self.listen()?;
+                    scheme.step(block, from, to)?;
+                    scheme.accept();
+                    check_finite(&block.x, index, to)?;
+                    accepted += 1;
+                }
+            }
+        }
+        if special {
+            self.listen()?;
+            let (from, to) = steps[last];
+            match self.sampler.last_step {
+                LastStep::Denoise => {
+                    let mut room = Array2::zeros(block.x.raw_dim());
+                    denoise(block, from, &mut room)?;
+                }
+                _ => noise_free_step(block, from, to)?,
+            }
+            check_finite(&block.x, accepted as usize, to)?;
+            accepted += 1;
+        }
+        Ok([accepted, rejected])
+    }
+
+    /// Steps down to `end`, as the tolerance asks, from a first step.
+    fn adapt(
+        &self,
+        block: &mut Block<'_, F>,
+        scheme: &mut dyn Scheme<F>,
+        tolerance: &Tolerance,
+        (start, next): (f64, f64),
+        end: f64,
+    ) -> Result<[u64; 2], SamplingError> {
+        let [mut accepted, mut rejected] = [0, 0];
+        let smallest = smallest_step(self.sde);
+        let mut control = StepControl::new(self.sampler.solver.error_order());
+        let (mut t, mut h) = (start, start - next);
+        let mut kept = block.x.clone();
+        while t > end {
+            self.listen()?;
+            // No remainder that is too small to be a step of its own.
+            let to = if t - 1.01 * h <= end { end } else { t - h };
+            kept.assign(&block.x);
+            scheme.step(block, t, to)?;
+            let error = match scheme.error() {
+                Some(error) => tolerance.worst(error, &kept, &block.x),
+                None => f64::INFINITY,
+            };
+            let (counts, factor) = control.judge(error);
+            h = factor * (t - to);
+            if counts {
+                scheme.accept();
+                accepted += 1;
+                check_finite(&block.x, accepted as usize - 1, to)?;
+                t = to;
+                continue;
+            }
+            rejected += 1;
+            if h < smallest || (accepted + rejected) as usize >= MOST_STEPS {
+                check_finite(&block.x, accepted as usize, to)?;
+                let steps = accepted as usize;
+                return Err(SamplingError::StepTooSmall { particle: 0, t, step: h, steps });
+            }
+            block.x.assign(&kept);
+        }
+        Ok([accepted, rejected])
+    }
+
+    fn listen(&self) -> Result<(), SamplingError> {
+        match self.observer.cancelled() {
+            true => Err(SamplingError::Cancelled { finished: Array2::default((0, 0)) }),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Adaptive steps do not get smaller than this.
+pub(crate) fn smallest_step(sde: &dyn Sde) -> f64 {
+    2.0_f64.powi(-34) * sde.horizon()
+}
+
+/// An error for the first row that is not finite; its index counts within the block.
+pub(crate) fn check_finite<F: Real>(
+    x: &Array2<F>,
+    step: usize,
+    t: f64,
+) -> Result<(), SamplingError> {
+    if x.iter().all(|x| x.is_finite()) {
+        return Ok(());
+    }
+    let wide = |row: ArrayView1<'_, F>| row.iter().map(|x| x.wide()).collect();
+    let first =
+        x.rows().into_iter().enumerate().find(|(_, row)| row.iter().any(|x| !x.is_finite()));
+    let (particle, state) = first.map_or((0, Vec::new()), |(index, row)| (index, wide(row)));
+    Err(SamplingError::NotFinite { step, t, particle, state })
+}
+
+impl SamplingError {
+    /// Of errors from different blocks the one to report is that of the lowest place, whichever was found first.
+    fn place(&self) -> (u8, usize, usize) {
+        match self {
+            Self::NotFinite { step, particle, .. } => (1, *step, *particle),
+            Self::StepTooSmall { particle, .. } => (2, 0, *particle),
+            Self::Cancelled { .. } => (3, 0, 0),
+            _ => (0, 0, 0),
+        }
+    }
+
+    /// Counts the particle of an error within the whole batch.
+    pub(crate) fn in_block(mut self, block: usize) -> Self {
+        if let Self::NotFinite { particle, .. } | Self::StepTooSmall { particle, .. } = &mut self {
+            *particle += block * BLOCK;
+        }
+        self
+    }
+}
