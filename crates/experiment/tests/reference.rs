@@ -322,7 +322,7 @@ fn the_law_of_one_network_is_the_published_one() {
 }
 
 #[test]
-#[ignore = "ten minutes; see the head of this file"]
+#[ignore = "twenty minutes; see the head of this file"]
 fn laws_of_every_network_are_the_published_ones() {
     let reference = reference().expect("the reference");
     for model in models() {
