@@ -7,7 +7,7 @@ use crate::Solver;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SamplingError {
     /// A particle left the numbers: the earliest step at which one did, and of its particles the one
-    /// of lowest index. Of adaptive steps, where each block has its own, the latest time.
+    /// of lowest index. Adaptive steps are counted in each block for itself.
     #[error("particle {particle} is at {state:?} after step {step}, at t = {t}")]
     NotFinite {
         /// The step, from 0.
