@@ -6,9 +6,9 @@ use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, Zip};
 use rayon::prelude::*;
 
 use crate::dynamics::{Dynamics, VectorField};
-use crate::sampler::{BLOCK, MOST_STEPS, check_finite, smallest_step};
+use crate::sampler::{BLOCK, check_finite};
 use crate::scheme::{RungeKutta, Tableau};
-use crate::step_control::StepControl;
+use crate::step_control::{StepControl, Trials};
 use crate::trajectory::{Segment, Trajectory};
 use crate::{Cost, ReverseProcess, SamplingError, Solver, Tolerance};
 
@@ -125,7 +125,11 @@ impl Flow {
                 None => times.windows(2).try_for_each(|step| block.step(step[0], step[1])),
                 Some(tolerance) => {
                     let control = StepControl::new(self.solver.error_order());
-                    block.adapt(times, tolerance, control, smallest_step(sde))
+                    let ends = [times[0], times[1], times[times.len() - 1]];
+                    let before = block.x.clone();
+                    let mut trials = AdaptiveFlow { block: &mut block, tolerance, before };
+                    let taken_back = control.drive(&mut trials, ends, sde.horizon());
+                    taken_back.map(|[_, taken_back]| block.steps[1] = taken_back)
                 }
             };
             done.and_then(|()| block.finish()).map_err(|error| error.in_block(index))
@@ -230,42 +234,6 @@ impl<F: Real, V: VectorField<F>> FlowBlock<F, V> {
         Ok(())
     }
 
-    fn adapt(
-        &mut self,
-        times: &[f64],
-        tolerance: &Tolerance,
-        mut control: StepControl,
-        smallest: f64,
-    ) -> Result<(), SamplingError> {
-        let end = times[times.len() - 1];
-        let (mut t, mut h) = (times[0], times[1] - times[0]);
-        while t != end {
-            // No remainder that is too small to be a step of its own.
-            let to = if (end - t).abs() <= 1.01 * h.abs() { end } else { t + h };
-            let start = self.x.clone();
-            self.method.advance(&self.field, &mut self.x, t, to)?;
-            let error = self
-                .method
-                .estimate()
-                .map_or(f64::INFINITY, |error| tolerance.worst(error, &start, &self.x));
-            let (counts, factor) = control.judge(error);
-            h = factor * (to - t);
-            if counts {
-                self.count(start, t, to)?;
-                t = to;
-                continue;
-            }
-            self.steps[1] += 1;
-            let steps = self.steps[0] as usize;
-            if h.abs() < smallest || (self.steps[0] + self.steps[1]) as usize >= MOST_STEPS {
-                check_finite(&self.x, steps, to)?;
-                return Err(SamplingError::StepTooSmall { particle: 0, t, step: h.abs(), steps });
-            }
-            self.x = start;
-        }
-        Ok(())
-    }
-
     /// The way, whose last step learns the velocity at its end.
     fn finish(mut self) -> Result<(Vec<Segment<F>>, Cost), SamplingError> {
         // Each segment's velocity at the end is the first stage of the next one.
@@ -282,5 +250,35 @@ impl<F: Real, V: VectorField<F>> FlowBlock<F, V> {
         let evaluations = self.field.evaluations() * rows;
         let cost = Cost { particles: rows, evaluations, accepted, rejected, seconds: 0.0 };
         Ok((self.segments, cost))
+    }
+}
+
+/// The same with adaptive steps.
+struct AdaptiveFlow<'a, F, V> {
+    block: &'a mut FlowBlock<F, V>,
+    tolerance: &'a Tolerance,
+    /// The points before the last step.
+    before: Array2<F>,
+}
+
+impl<F: Real, V: VectorField<F>> Trials for AdaptiveFlow<'_, F, V> {
+    fn attempt(&mut self, from: f64, to: f64) -> Result<f64, SamplingError> {
+        let FlowBlock { method, field, x, .. } = &mut *self.block;
+        self.before.assign(x);
+        method.advance(field, x, from, to)?;
+        let worst = |error| self.tolerance.worst(error, &self.before, x);
+        Ok(method.estimate().map_or(f64::INFINITY, worst))
+    }
+
+    fn keep(&mut self, _: usize, from: f64, to: f64) -> Result<(), SamplingError> {
+        self.block.count(self.before.clone(), from, to)
+    }
+
+    fn take_back(&mut self) {
+        self.block.x.assign(&self.before);
+    }
+
+    fn check(&self, steps: usize, to: f64) -> Result<(), SamplingError> {
+        check_finite(&self.block.x, steps, to)
     }
 }

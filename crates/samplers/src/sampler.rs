@@ -9,15 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::dynamics::{Dynamics, VectorField};
 use crate::noise::Increments;
 use crate::scheme::{Block, Scheme, denoise, noise_free_step};
-use crate::step_control::StepControl;
+use crate::step_control::{StepControl, Trials};
 use crate::{Noise, Observer, ReverseProcess, SamplingError, Solver, Tolerance};
 
 /// Particles per block: a block is one task and has random streams and, if they are adaptive, steps of its own. Part of
 /// what a seed means.
 pub(crate) const BLOCK: usize = 256;
-
-/// The most steps of a block whose steps are adaptive.
-pub(crate) const MOST_STEPS: usize = 1_000_000;
 
 /// How a batch of particles goes from the prior to the data: the process, and how it is solved.
 ///
@@ -270,9 +267,13 @@ where
         let regular = if special { before } else { &steps[..] };
         let [mut accepted, mut rejected] = [0, 0];
         match (&self.sampler.tolerance, regular) {
-            (Some(tolerance), [first, ..]) => {
+            (Some(tolerance), &[(start, next), ..]) => {
                 let end = regular[regular.len() - 1].1;
-                [accepted, rejected] = self.adapt(block, scheme, tolerance, *first, end)?;
+                let control = StepControl::new(self.sampler.solver.error_order());
+                let before = block.x.clone();
+                let mut trials = AdaptiveBlock { work: self, block, scheme, tolerance, before };
+                let horizon = self.sde.horizon();
+                [accepted, rejected] = control.drive(&mut trials, [start, next, end], horizon)?;
             }
             _ => {
                 for (index, &(from, to)) in regular.iter().enumerate() {
@@ -300,50 +301,6 @@ where
         Ok([accepted, rejected])
     }
 
-    /// Steps down to `end`, as the tolerance asks, from a first step.
-    fn adapt(
-        &self,
-        block: &mut Block<'_, F>,
-        scheme: &mut dyn Scheme<F>,
-        tolerance: &Tolerance,
-        (start, next): (f64, f64),
-        end: f64,
-    ) -> Result<[u64; 2], SamplingError> {
-        let [mut accepted, mut rejected] = [0, 0];
-        let smallest = smallest_step(self.sde);
-        let mut control = StepControl::new(self.sampler.solver.error_order());
-        let (mut t, mut h) = (start, start - next);
-        let mut kept = block.x.clone();
-        while t > end {
-            self.listen()?;
-            // No remainder that is too small to be a step of its own.
-            let to = if t - 1.01 * h <= end { end } else { t - h };
-            kept.assign(&block.x);
-            scheme.step(block, t, to)?;
-            let error = match scheme.error() {
-                Some(error) => tolerance.worst(error, &kept, &block.x),
-                None => f64::INFINITY,
-            };
-            let (counts, factor) = control.judge(error);
-            h = factor * (t - to);
-            if counts {
-                scheme.accept();
-                accepted += 1;
-                check_finite(&block.x, accepted as usize - 1, to)?;
-                t = to;
-                continue;
-            }
-            rejected += 1;
-            if h < smallest || (accepted + rejected) as usize >= MOST_STEPS {
-                check_finite(&block.x, accepted as usize, to)?;
-                let steps = accepted as usize;
-                return Err(SamplingError::StepTooSmall { particle: 0, t, step: h, steps });
-            }
-            block.x.assign(&kept);
-        }
-        Ok([accepted, rejected])
-    }
-
     fn listen(&self) -> Result<(), SamplingError> {
         match self.observer.cancelled() {
             true => Err(SamplingError::Cancelled { finished: Array2::default((0, 0)) }),
@@ -352,9 +309,40 @@ where
     }
 }
 
-/// Adaptive steps do not get smaller than this.
-pub(crate) fn smallest_step(sde: &dyn Sde) -> f64 {
-    2.0_f64.powi(-34) * sde.horizon()
+/// A block whose steps are adaptive.
+struct AdaptiveBlock<'a, 'b, F> {
+    work: &'a Work<'a, F>,
+    block: &'a mut Block<'b, F>,
+    scheme: &'a mut dyn Scheme<F>,
+    tolerance: &'a Tolerance,
+    /// The particles before the last step.
+    before: Array2<F>,
+}
+
+impl<F: Real> Trials for AdaptiveBlock<'_, '_, F>
+where
+    StandardNormal: Distribution<F>,
+{
+    fn attempt(&mut self, from: f64, to: f64) -> Result<f64, SamplingError> {
+        self.work.listen()?;
+        self.before.assign(&self.block.x);
+        self.scheme.step(self.block, from, to)?;
+        let worst = |error| self.tolerance.worst(error, &self.before, &self.block.x);
+        Ok(self.scheme.error().map_or(f64::INFINITY, worst))
+    }
+
+    fn keep(&mut self, steps: usize, _: f64, to: f64) -> Result<(), SamplingError> {
+        self.scheme.accept();
+        check_finite(&self.block.x, steps, to)
+    }
+
+    fn take_back(&mut self) {
+        self.block.x.assign(&self.before);
+    }
+
+    fn check(&self, steps: usize, to: f64) -> Result<(), SamplingError> {
+        check_finite(&self.block.x, steps, to)
+    }
 }
 
 /// An error for the first row that is not finite; its index counts within the block.

@@ -78,3 +78,56 @@ impl StepControl {
         (true, factor.clamp(0.2, most))
     }
 }
+
+/// What takes steps that can be taken back.
+pub(crate) trait Trials {
+    /// Takes a step, and returns its error in units of the tolerance.
+    fn attempt(&mut self, from: f64, to: f64) -> Result<f64, SamplingError>;
+
+    /// Keeps the last step, the one after `steps` others.
+    fn keep(&mut self, steps: usize, from: f64, to: f64) -> Result<(), SamplingError>;
+
+    /// Takes the last step back.
+    fn take_back(&mut self);
+
+    /// An error if the last step, which was to be taken back, left the numbers.
+    fn check(&self, steps: usize, to: f64) -> Result<(), SamplingError>;
+}
+
+/// The most steps of a block whose steps are adaptive.
+const MOST_STEPS: u64 = 1_000_000;
+
+impl StepControl {
+    /// Takes the steps from `start` to `end`, in either direction, the first to `next`; returns how many were kept and
+    /// how many taken back. None gets smaller than `2⁻³⁴` of the diffusion's horizon.
+    pub(crate) fn drive(
+        mut self,
+        trials: &mut impl Trials,
+        [start, next, end]: [f64; 3],
+        horizon: f64,
+    ) -> Result<[u64; 2], SamplingError> {
+        let [mut kept, mut taken_back] = [0, 0];
+        let smallest = 2.0_f64.powi(-34) * horizon;
+        let (mut t, mut h) = (start, next - start);
+        while t != end {
+            // No remainder that is too small to be a step of its own.
+            let to = if (end - t).abs() <= 1.01 * h.abs() { end } else { t + h };
+            let (counts, factor) = self.judge(trials.attempt(t, to)?);
+            h = factor * (to - t);
+            let steps = kept as usize;
+            if counts {
+                trials.keep(steps, t, to)?;
+                kept += 1;
+                t = to;
+                continue;
+            }
+            taken_back += 1;
+            if h.abs() < smallest || kept + taken_back >= MOST_STEPS {
+                trials.check(steps, to)?;
+                return Err(SamplingError::StepTooSmall { particle: 0, t, step: h.abs(), steps });
+            }
+            trials.take_back();
+        }
+        Ok([kept, taken_back])
+    }
+}
