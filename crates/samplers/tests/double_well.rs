@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod problems;
+
 use fokker_samplers::{
     CellGrid, LastStep, LawSolver, Noise, ReverseProcess, Sampler, Solver, Tolerance, Unobserved,
 };
 use fokker_sde_core::{BatchError, OrnsteinUhlenbeck, Score, Sde, Streams, TimeGrid};
 use ndarray::{ArrayView2, ArrayViewMut2};
+use problems::kolmogorov_smirnov;
 
 const SDE: OrnsteinUhlenbeck = OrnsteinUhlenbeck::PAPER;
 
@@ -86,14 +89,11 @@ fn every_solver_samples_the_law_on_the_grid() {
                 let samples = sampler
                     .sample(&DoubleWell, &SDE, &times(150), n, Streams::new(12), &Unobserved)
                     .unwrap();
-                let mut x: Vec<f64> = samples.particles.into_iter().collect();
-                x.sort_by(f64::total_cmp);
-                let largest = x.iter().enumerate().fold(0.0_f64, |largest, (k, x)| {
+                let largest = kolmogorov_smirnov(samples, |x| {
                     let place = (x + 3.0) / 6.0 * cells as f64;
                     let (cell, share) = (place.floor() as usize, place.fract());
                     let before = if cell == 0 { 0.0 } else { upper[cell - 1] };
-                    let exact = before + share * (upper[cell] - before);
-                    largest.max((exact - k as f64 / n as f64).abs())
+                    before + share * (upper[cell] - before)
                 });
                 let allowed = 0.02 + 2.7 / (n as f64).sqrt();
                 assert!(largest < allowed, "{sampler:?}: D = {largest}");

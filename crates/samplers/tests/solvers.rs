@@ -9,7 +9,7 @@ use fokker_samplers::{
 };
 use fokker_sde_core::{BatchError, GridRule, OrnsteinUhlenbeck, Score, Sde, Streams, TimeGrid};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
-use problems::{Problem, problems};
+use problems::{Problem, distribution, kolmogorov_smirnov, problems};
 
 /// All solvers with this process, and those of adaptive steps once more with a tolerance.
 fn samplers(process: &ReverseProcess) -> Vec<Sampler> {
@@ -37,20 +37,6 @@ fn grid(problem: &Problem, steps: usize) -> TimeGrid {
     GridRule::LogSnr { steps, t_min: Some(t_min) }.grid(&problem.sde).unwrap()
 }
 
-/// The distribution function of the data, by the midpoint rule from far on the left.
-fn distribution(problem: &Problem, x: f64) -> f64 {
-    let n = 2000;
-    let h = (x + 6.0) / f64::from(n);
-    let density = |x: f64| {
-        let term = |&(weight, mean, variance): &(f64, f64, f64)| {
-            let scale = (2.0 * std::f64::consts::PI * variance).sqrt();
-            weight * (-0.5 * (x - mean).powi(2) / variance).exp() / scale
-        };
-        problem.data.iter().map(term).sum::<f64>()
-    };
-    (0..n).map(|k| density(-6.0 + h * (f64::from(k) + 0.5)) * h).sum()
-}
-
 #[test]
 fn every_solver_and_every_weight_of_the_noise_return_the_data() {
     // Kolmogorov–Smirnov with 800 particles: D < 2.7/√n has a false-alarm rate of 1e-6 for each of the 100 or so assertions; the
@@ -70,12 +56,7 @@ fn every_solver_and_every_weight_of_the_noise_return_the_data() {
                 let samples = sampler
                     .sample::<f64>(&problem.score, &problem.sde, &grid, n, streams, &Unobserved)
                     .unwrap();
-                let mut x = samples.particles.into_raw_vec_and_offset().0;
-                x.sort_by(f64::total_cmp);
-                let largest = x.iter().enumerate().fold(0.0_f64, |largest, (k, &x)| {
-                    let (below, exact) = (k as f64 / n as f64, distribution(problem, x));
-                    largest.max((exact - below).abs()).max((exact - below - 1.0 / n as f64).abs())
-                });
+                let largest = kolmogorov_smirnov(samples, |x| distribution(&problem.data, x));
                 let allowed = 0.02 + 2.7 / (n as f64).sqrt();
                 assert!(largest < allowed, "{}, {sampler:?}: D = {largest}", problem.name);
             }

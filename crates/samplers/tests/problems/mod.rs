@@ -72,3 +72,30 @@ pub(crate) fn distance(a: &Samples<f64>, b: &Samples<f64>) -> f64 {
     let difference = &a.particles - &b.particles;
     (difference.mapv(|x| x * x).sum() / difference.len() as f64).sqrt()
 }
+
+/// The distribution function at `x` of a mixture on the line of components `(weight, mean, variance)`, by the midpoint
+/// rule from far on the left.
+pub(crate) fn distribution(data: &[(f64, f64, f64)], x: f64) -> f64 {
+    let n = 2000;
+    let h = (x + 6.0) / f64::from(n);
+    let density = |x: f64| {
+        let term = |&(weight, mean, variance): &(f64, f64, f64)| {
+            let scale = (2.0 * std::f64::consts::PI * variance).sqrt();
+            weight * (-0.5 * (x - mean).powi(2) / variance).exp() / scale
+        };
+        data.iter().map(term).sum::<f64>()
+    };
+    (0..n).map(|k| density(-6.0 + h * (f64::from(k) + 0.5)) * h).sum()
+}
+
+/// Kolmogorov and Smirnov's `D`: the largest distance between the distribution functions of particles on the line and of
+/// a law.
+pub(crate) fn kolmogorov_smirnov(samples: Samples<f64>, distribution: impl Fn(f64) -> f64) -> f64 {
+    let mut x = samples.particles.into_raw_vec_and_offset().0;
+    x.sort_by(f64::total_cmp);
+    let n = x.len() as f64;
+    x.iter().enumerate().fold(0.0, |largest: f64, (k, &x)| {
+        let (below, exact) = (k as f64 / n, distribution(x));
+        largest.max((exact - below).abs()).max((exact - below - 1.0 / n).abs())
+    })
+}
