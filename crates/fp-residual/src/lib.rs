@@ -22,6 +22,7 @@
 //! # Ok::<(), fokker_sde_core::BatchError>(())
 //! ```
 
+mod bound;
 mod checked;
 mod collocation;
 mod combination;
@@ -43,6 +44,9 @@ mod trapezoid;
 mod vector_form;
 mod work;
 
+pub use bound::{
+    Growth, LipschitzRule, WassersteinBound, growth_exponents, lipschitz_bound, pathwise_bound,
+};
 pub use collocation::{Collocation, Shares};
 pub use combination::Combination;
 pub use conditions::Conditions;
