@@ -9,6 +9,10 @@
 //! A learned potential does not; how `ε` varies in `x` is what makes the laws of its
 //! probability-flow ODE and its reverse-time SDE differ. The [`Objective`] penalises `mean ε²`.
 //!
+//! Of a finished model [`Energy`] measures that difference, [`lipschitz_bound`] and [`pathwise_bound`] make of it
+//! bounds on the Wasserstein-2 distance between the two laws, [`Rotation`] says how much of a score is no gradient,
+//! and [`VariationalBound`] how far the SDE's law can be from the data.
+//!
 //! ```
 //! use fokker_fp_residual::residual;
 //! use fokker_sde_core::{GaussianMixture, MixtureMarginals, OrnsteinUhlenbeck};
@@ -41,6 +45,7 @@ mod rotation;
 mod times;
 mod trajectories;
 mod trapezoid;
+mod variational;
 mod vector_form;
 mod work;
 
@@ -60,3 +65,4 @@ pub use objective::{Denoising, Losses, Objective, ObjectiveError, Residual};
 pub use residual::{mean_squared_residual, residual, residual_of_jet};
 pub use rotation::{Rotation, curl_norms, rotation_norms};
 pub use times::{TimeDensity, TimeImportance, TimeLaw, TimeMoments};
+pub use variational::VariationalBound;
