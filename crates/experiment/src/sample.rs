@@ -60,6 +60,8 @@ pub(crate) fn sample(
     progress: &dyn Progress,
 ) -> Result<Samples<f32>, Error> {
     let (sampler, grid) = sampling.sampler(method, sde)?;
+    let checked = sampler.check_score(score, sde, &grid);
+    checked.map_err(|source| Error::Solver { method, source })?;
     let particles = sampling.particles;
     let counter = Counter { progress, method, done: AtomicUsize::new(0), particles };
     match sampler.sample(score, sde, &grid, particles, Streams::new(seed), &counter) {
