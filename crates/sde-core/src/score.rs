@@ -106,8 +106,8 @@ impl<F: Real> Jet<F> {
 
 /// A score whose divergence is known: what it takes to carry a density along the probability-flow ODE.
 pub trait ScoreDivergence<F: Real>: Score<F> {
-    /// Writes `s(x_i, t)` into row `i` of `score`, `[n, d]` as `x`, and `∇·s(x_i, t)` into `divergence`, `[n]`. That of a
-    /// potential is `Δφ`.
+    /// Writes `s(x_i, t)` into row `i` of `score`, `[n, d]` as `x`, and `∇·s(x_i, t)` into `divergence`, `[n]`. That
+    /// of a potential is `Δφ`.
     ///
     /// # Errors
     /// As [`Score::score`].
