@@ -209,11 +209,15 @@ fn the_order_in_the_steps_is_two() {
         let found = density.log_density(&wrong, &wrong.sde, 0.05, x.view(), STREAMS()).unwrap();
         let found = found[0].unwrap();
         eprintln!("{steps} steps: {:.5} ± {:.5}", found.value - exact, found.standard_error);
-        found.value - exact
+        (found.value - exact, found.quadrature)
     };
     // Known to ± 0.13, from the standard errors: three of these are allowed.
-    let order = (error(8) / error(16)).log2();
+    let ((eight, _), (sixteen, quadrature)) = (error(8), error(16));
+    let order = (eight / sixteen).log2();
     assert!((order - 2.0).abs() < 0.4, "{order}");
+    // What is said of the error of 16 steps is their distance to 8, by the same paths.
+    assert!((quadrature - (eight - sixteen).abs()).abs() < 0.015, "{quadrature}");
+    assert!(quadrature > sixteen.abs());
 }
 
 #[test]
