@@ -157,14 +157,20 @@ fn compare_sde(
         let (cells, x) = draw(law, 100);
         let found = density.log_density(network, sde, t, x.view(), Streams::new(4)).unwrap();
         let (mut z, mut errors, mut grid, mut effective) = (vec![], vec![], vec![], vec![]);
+        let (mut quadrature, mut differences) = (vec![], vec![]);
         for (cell, found) in cells.iter().zip(&found) {
             effective
                 .push(found.map_or_else(|withheld| withheld.effective, |found| found.effective));
             let Ok(found) = found else { continue };
             let exact = law.density[*cell].ln();
             let of_grid = law.error[*cell] / law.density[*cell];
-            z.push((found.value - exact) / found.standard_error.hypot(of_grid));
+            // What the quadrature may be off is no chance, and taken whole.
+            let off = (found.value - exact).abs() - found.quadrature;
+            let off = off.max(0.0).copysign(found.value - exact);
+            z.push(off / found.standard_error.hypot(of_grid));
             errors.push(found.standard_error);
+            quadrature.push(found.quadrature);
+            differences.push(found.value - exact);
             grid.push(of_grid);
         }
         let [least, median] = [0.0, 0.5].map(|share| quantile(effective.clone(), share));
@@ -175,8 +181,13 @@ fn compare_sde(
             clock.elapsed().as_secs_f64()
         );
         if !z.is_empty() {
-            let [error, grid] = [errors, grid].map(|errors| quantile(errors, 0.5));
-            eprintln!("    {}; median errors {error:.4}, of the grid {grid:.4}", describe(&z));
+            let [error, grid, quadrature, difference] =
+                [errors, grid, quadrature, differences].map(|errors| quantile(errors, 0.5));
+            eprintln!(
+                "    {}; medians: difference {difference:+.4}, errors {error:.4}, of the grid {grid:.4}, of the \
+                 quadrature {quadrature:.4}",
+                describe(&z)
+            );
         }
         z
     };
@@ -276,7 +287,7 @@ fn densities_of_one_network_are_those_of_its_laws() {
 }
 
 #[test]
-#[ignore = "half an hour; see the head of this file"]
+#[ignore = "ten minutes; see the head of this file"]
 fn densities_of_every_network_are_those_of_its_laws() {
     let reference = reference().expect("the reference");
     for model in models() {
@@ -292,9 +303,11 @@ fn densities_of_every_network_are_those_of_its_laws() {
             check(&z, &model);
             assert!(beyond.iter().all(|beyond| *beyond < 0.01), "{model}: {beyond:?}");
         } else {
-            eprintln!("  with resampling:");
-            let density = SdeDensity { resampling: Some(0.5), ..density };
-            compare_sde(&network, &diffusion, &sde_laws, &density);
+            for steps in [400, 1600] {
+                eprintln!("  with {steps} steps:");
+                let density = SdeDensity { paths: 128, steps, ..density };
+                compare_sde(&network, &diffusion, &sde_laws, &density);
+            }
         }
         let integral = integral(&network, &diffusion, TIMES[0], 128);
         assert!((integral - 1.0).abs() < 1e-3 || !regularised, "{model}: {integral}");
