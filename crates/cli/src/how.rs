@@ -9,12 +9,12 @@ use crate::report::Failure;
 #[derive(Debug, clap::Args)]
 pub(crate) struct How {
     /// The scheme; `fokker solvers` lists them
-    #[arg(long, value_name = "SOLVER", default_value_t)]
+    #[arg(long, value_name = "SOLVER", default_value_t = Solver::Sra1)]
     pub(crate) solver: Solver,
     /// The time grid
     #[arg(long, value_name = "GRID", default_value = "log-snr")]
     pub(crate) grid: GridName,
-    /// The number of steps [default: 300, of the paper's grid 890]
+    /// The number of steps [default: 75, of the paper's grid 890]
     #[arg(long, value_name = "N", conflicts_with = "tol", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     pub(crate) steps: Option<u32>,
     /// Let the solver choose its steps: the error of each stays below TOL, and TOL times the size of the point
@@ -24,7 +24,7 @@ pub(crate) struct How {
     #[arg(long, value_name = "T", value_parser = extent)]
     pub(crate) last_time: Option<f64>,
     /// How the last step is taken
-    #[arg(long, value_name = "HOW", default_value = "noise-free")]
+    #[arg(long, value_name = "HOW", default_value = "denoise")]
     pub(crate) last_step: LastStepName,
     /// The weight λ of the noise of the SDE, a number or a formula in t [default: 1]
     #[arg(long, value_name = "LAMBDA", allow_hyphen_values = true)]
@@ -35,7 +35,7 @@ impl How {
     /// The sampling that the options ask for.
     pub(crate) fn sampling(&self, particles: u32) -> Result<Sampling, Failure> {
         let steps = self.steps.map(|steps| steps as usize);
-        let (many, t_min) = (steps.unwrap_or(300), self.last_time);
+        let (many, t_min) = (steps.unwrap_or(75), self.last_time);
         let grid = match self.grid {
             GridName::Paper => steps.map_or(GridRule::PAPER, GridRule::paper_with),
             GridName::Uniform => GridRule::Uniform { steps: many },

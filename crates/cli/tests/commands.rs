@@ -452,7 +452,7 @@ fn init_writes_configurations_that_run() {
             .replace("particles: 20000", "particles: 300")
             .replace("residual_points: 50000", "residual_points: 500")
             .replace("96, 96, 96", "8, 8")
-            .replace("steps: 300", "steps: 12");
+            .replace("steps: 75", "steps: 12");
         fs::write(folder.path().join("mine.ron"), small).unwrap();
         let table = succeed(folder.path(), &["run", "mine.ron", "--force", "-q", "--out", "out"]);
         assert!(table.contains(target.split('.').next().unwrap()), "{table}");

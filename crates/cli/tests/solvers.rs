@@ -82,7 +82,8 @@ fn grids_and_weights_are_those_that_were_asked_for() {
     let sde = |options: &[&str]| sample(folder, &[&["--method", "sde"], options].concat()).0;
     for grid in ["paper", "uniform", "log-snr", "karras", "quadratic"] {
         let (_, report) = sample(folder, &["--method", "sde", "--grid", grid, "--steps", "17"]);
-        assert_eq!(report["evaluations"], 17.0, "{grid}");
+        // Two for each step of SRA1, and one for the last to the data.
+        assert_eq!(report["evaluations"], 33.0, "{grid}");
     }
     let steps = ["--steps", "20"];
     let with = |lambda| sde(&[&steps[..], &["--lambda", lambda]].concat());
@@ -103,7 +104,7 @@ fn grids_and_weights_are_those_that_were_asked_for() {
         (&["--method", "sde", "--solver", "euler-2"], "there is no solver `euler-2`"),
         (&["--method", "sde", "--solver", "ancestral", "--lambda", "1.5"], "λ up to 1"),
         (&["--method", "sde", "--grid", "paper", "--last-time", "0.1"], "no use for --last-time"),
-        (&["--method", "sde", "--last-time", "5"], "time 299 of the grid is 5"),
+        (&["--method", "sde", "--last-time", "5"], "time 74 of the grid is 5"),
         (&["--method", "sde", "--solver", "heun", "--tol", "0"], "between"),
         (
             &["--method", "sde", "--solver", "heun", "--tol", "0.1", "--steps", "5"],

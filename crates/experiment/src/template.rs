@@ -186,11 +186,16 @@ pub fn template(
     line("    ),");
     line("");
     line(
-        "    // Particles of each sampler, and steps that are equal in the log-SNR, the last from t_min to 0.",
+        "    // Particles of each sampler, and steps that are equal in the log-SNR, the last from t_min to the estimate of the",
+    );
+    line(
+        "    // data; docs/choosing-a-solver.md compares what can be had for how many evaluations.",
     );
     line("    sampling: (");
     line("        particles: 20000,");
-    line(&format!("        grid: LogSnr(steps: 300, t_min: {t_min:?}),"));
+    line(&format!("        grid: LogSnr(steps: 75, t_min: {t_min:?}),"));
+    line("        solver: Sra1,");
+    line("        last_step: Denoise,");
     line("    ),");
     line("");
     line(

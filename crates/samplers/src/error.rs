@@ -53,6 +53,14 @@ pub enum SamplingError {
         /// The solver.
         solver: Solver,
     },
+    /// Trajectories at the times of a grid were asked for, but with a tolerance steps are not those of the grid.
+    #[error(
+        "trajectories are taken at the times of the grid, which `{solver}` with a tolerance does not step on"
+    )]
+    NotOnGrid {
+        /// The solver.
+        solver: Solver,
+    },
     /// The solver is no Runge–Kutta method.
     #[error("a flow is solved by a Runge–Kutta method, which `{solver}` is not")]
     NotRungeKutta {

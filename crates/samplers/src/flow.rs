@@ -1,7 +1,7 @@
 use std::cell::Cell;
 use std::time::Instant;
 
-use fokker_sde_core::{BatchError, Real, Score, ScoreJet, Sde, SmoothScore};
+use fokker_sde_core::{BatchError, Real, Score, ScoreDivergence, Sde};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, Zip};
 use rayon::prelude::*;
 
@@ -77,7 +77,7 @@ impl Flow {
     /// As [`Flow::carry`]; if the times do not rise to the horizon.
     pub fn log_density<F: Real>(
         &self,
-        score: &dyn SmoothScore<F>,
+        score: &dyn ScoreDivergence<F>,
         sde: &dyn Sde,
         x: ArrayView2<'_, F>,
         times: &[f64],
@@ -165,7 +165,7 @@ fn check_times(times: &[f64], horizon: f64) -> Result<(), SamplingError> {
 
 /// `(v, ∇·v)` for states `(x, ∫ ∇·v)`.
 struct VelocityAndDivergence<'a, F> {
-    score: &'a dyn SmoothScore<F>,
+    score: &'a dyn ScoreDivergence<F>,
     sde: &'a dyn Sde,
     evaluations: Cell<u64>,
 }
@@ -180,14 +180,15 @@ impl<F: Real> VectorField<F> for VelocityAndDivergence<'_, F> {
         self.evaluations.set(self.evaluations.get() + 1);
         let (n, dim) = (x.nrows(), self.score.dim());
         let place = x.slice_axis(Axis(1), (..dim).into());
-        let mut jet = ScoreJet::zeros(n, dim);
-        self.score.score_jet(Array1::from_elem(n, F::of(t)).view(), place, &mut jet)?;
+        let (mut score, mut divergence) = (Array2::zeros((n, dim)), Array1::zeros(n));
+        let (s, trace_of_s) = (score.view_mut(), divergence.view_mut());
+        self.score.score_and_divergence(F::of(t), place, s, trace_of_s)?;
         let g = self.sde.diffusion(t);
         let (rate, push) = (self.sde.drift_rate(t), 0.5 * g * g);
         let trace = F::of(rate * dim as f64);
         let (rate, push) = (F::of(rate), F::of(push));
-        let rows = Zip::from(out.rows_mut()).and(place.rows()).and(jet.score.rows());
-        rows.and(&jet.divergence).for_each(|mut out, x, s, &divergence| {
+        let rows = Zip::from(out.rows_mut()).and(place.rows()).and(score.rows());
+        rows.and(&divergence).for_each(|mut out, x, s, &divergence| {
             for ((out, &x), &s) in out.iter_mut().zip(x).zip(s) {
                 *out = rate * x - push * s;
             }

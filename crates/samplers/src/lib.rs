@@ -12,6 +12,7 @@
 //! How a process is solved is the matter of a [`Solver`] and a time grid, joined in a [`Sampler`].
 
 mod brownian;
+mod cost;
 mod dynamics;
 mod error;
 mod flow;
@@ -25,6 +26,7 @@ mod solver;
 mod step_control;
 mod trajectory;
 
+pub use cost::Cost;
 pub use error::SamplingError;
 pub use flow::Flow;
 pub use laws::{
@@ -33,7 +35,7 @@ pub use laws::{
 pub use noise::Noise;
 pub use observer::{Observer, Unobserved};
 pub use process::ReverseProcess;
-pub use sampler::{Cost, LastStep, Sampler, Samples};
+pub use sampler::{LastStep, Sampler, Samples};
 pub use solver::{Properties, Solver, UnknownSolver};
 pub use step_control::Tolerance;
 pub use trajectory::Trajectory;

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use fokker_sde_core::{Purpose, Real, Score, Sde, Streams, TimeGrid};
-use ndarray::{Array2, ArrayView1, ArrayViewMut2, Axis};
+use ndarray::{Array2, Array3, ArrayView1, ArrayViewMut3, Axis};
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::dynamics::{Dynamics, VectorField};
 use crate::noise::Increments;
 use crate::scheme::{Block, Scheme, denoise, noise_free_step};
 use crate::step_control::{StepControl, Trials};
-use crate::{Noise, Observer, ReverseProcess, SamplingError, Solver, Tolerance};
+use crate::{Cost, Noise, Observer, ReverseProcess, SamplingError, Solver, Tolerance};
 
 /// Particles per block: a block is one task and has random streams and, if they are adaptive, steps of its own. Part of
 /// what a seed means.
@@ -86,38 +86,6 @@ pub struct Samples<F> {
     pub cost: Cost,
 }
 
-/// What a solver spent, in sums over all particles. A particle that is moved along to fill up a block of adaptive steps counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Cost {
-    /// The number of particles.
-    pub particles: u64,
-    /// Evaluations of the score.
-    pub evaluations: u64,
-    /// Steps that count.
-    pub accepted: u64,
-    /// Steps that were taken back because their error was above the tolerance.
-    pub rejected: u64,
-    /// Wall-clock time in seconds.
-    pub seconds: f64,
-}
-
-impl Cost {
-    /// The number of function evaluations (NFE) in the field's sense: evaluations of the score for each particle, in the mean.
-    pub fn evaluations_per_particle(&self) -> f64 {
-        self.evaluations as f64 / self.particles.max(1) as f64
-    }
-
-    pub(crate) fn plus(self, other: Self) -> Self {
-        Self {
-            particles: self.particles + other.particles,
-            evaluations: self.evaluations + other.evaluations,
-            accepted: self.accepted + other.accepted,
-            rejected: self.rejected + other.rejected,
-            seconds: self.seconds + other.seconds,
-        }
-    }
-}
-
 impl Sampler {
     /// Moves `n` particles from the prior at `grid`'s first time to its last.
     ///
@@ -141,12 +109,56 @@ impl Sampler {
     where
         StandardNormal: Distribution<F>,
     {
+        let last = [grid.times().len() - 1];
+        let (places, cost) = self.run(score, sde, grid, &last, n, streams, observer)?;
+        Ok(Samples { particles: places.index_axis_move(Axis(0), 0), cost })
+    }
+
+    /// As [`Sampler::sample`], but returns where the particles are at every time of `grid`, `[k, n, d]` for its `k` times, the
+    /// first of which is the prior's. The last are the particles of [`Sampler::sample`], bit for bit.
+    ///
+    /// # Errors
+    /// As [`Sampler::sample`]; and [`SamplingError::NotOnGrid`] with a tolerance, whose steps are not those of the grid.
+    pub fn trajectories<F: Real>(
+        &self,
+        score: &dyn Score<F>,
+        sde: &dyn Sde,
+        grid: &TimeGrid,
+        n: usize,
+        streams: Streams,
+        observer: &dyn Observer,
+    ) -> Result<(Array3<F>, Cost), SamplingError>
+    where
+        StandardNormal: Distribution<F>,
+    {
+        if self.tolerance.is_some() {
+            return Err(SamplingError::NotOnGrid { solver: self.solver });
+        }
+        let all: Vec<usize> = (0..grid.times().len()).collect();
+        self.run(score, sde, grid, &all, n, streams, observer)
+    }
+
+    /// Where `n` particles are at the times of `grid` with the indices `kept`, of which the last is that of its end.
+    #[expect(clippy::too_many_arguments, reason = "those of `sample`, and what to keep")]
+    fn run<F: Real>(
+        &self,
+        score: &dyn Score<F>,
+        sde: &dyn Sde,
+        grid: &TimeGrid,
+        kept: &[usize],
+        n: usize,
+        streams: Streams,
+        observer: &dyn Observer,
+    ) -> Result<(Array3<F>, Cost), SamplingError>
+    where
+        StandardNormal: Distribution<F>,
+    {
         self.check(sde, grid)?;
         let clock = Instant::now();
-        let mut particles = Array2::zeros((n, score.dim()));
-        let work = Work { sampler: self, score, sde, grid, streams, observer };
-        let outcomes: Vec<Result<Cost, SamplingError>> = particles
-            .axis_chunks_iter_mut(Axis(0), BLOCK)
+        let mut places = Array3::zeros((kept.len(), n, score.dim()));
+        let work = Work { sampler: self, score, sde, grid, kept, streams, observer };
+        let outcomes: Vec<Result<Cost, SamplingError>> = places
+            .axis_chunks_iter_mut(Axis(1), BLOCK)
             .into_par_iter()
             .enumerate()
             .map(|(block, out)| work.block(block, out))
@@ -168,11 +180,12 @@ impl Sampler {
         match error {
             None => {
                 cost.seconds = clock.elapsed().as_secs_f64();
-                Ok(Samples { particles, cost })
+                Ok((places, cost))
             }
             Some(SamplingError::Cancelled { .. }) => {
                 let arrived = (0..n).filter(|i| outcomes[i / BLOCK].is_ok());
-                let finished = particles.select(Axis(0), &arrived.collect::<Vec<_>>());
+                let ends = places.index_axis(Axis(0), kept.len() - 1);
+                let finished = ends.select(Axis(0), &arrived.collect::<Vec<_>>());
                 Err(SamplingError::Cancelled { finished: finished.mapv(F::wide) })
             }
             Some(error) => Err(error),
@@ -220,6 +233,8 @@ struct Work<'a, F> {
     score: &'a dyn Score<F>,
     sde: &'a dyn Sde,
     grid: &'a TimeGrid,
+    /// The indices of the times at which places are kept.
+    kept: &'a [usize],
     streams: Streams,
     observer: &'a dyn Observer,
 }
@@ -228,11 +243,12 @@ impl<F: Real> Work<'_, F>
 where
     StandardNormal: Distribution<F>,
 {
-    /// Moves the particles of one block into their places.
-    fn block(&self, index: usize, mut out: ArrayViewMut2<'_, F>) -> Result<Cost, SamplingError> {
+    /// Moves the particles of one block, and writes where they are at the times kept.
+    fn block(&self, index: usize, mut out: ArrayViewMut3<'_, F>) -> Result<Cost, SamplingError> {
         let (sampler, dim) = (self.sampler, self.score.dim());
+        let wanted = out.len_of(Axis(1));
         // The steps of a block depend on all of its particles, also on those that only more particles would ask for.
-        let rows = if sampler.tolerance.is_some() { BLOCK } else { out.nrows() };
+        let rows = if sampler.tolerance.is_some() { BLOCK } else { wanted };
         let noise = if sampler.tolerance.is_some() { Noise::Path } else { sampler.noise };
         let dynamics = Dynamics::new(self.score, self.sde, &sampler.process);
         let number = index as u64;
@@ -244,9 +260,14 @@ where
         let mut block = Block { dynamics: &dynamics, noise: &mut increments, x };
         let corrections = self.streams.rng(Purpose::Path, 1, number);
         let mut scheme = sampler.solver.scheme((rows, dim), corrections);
-        let mut steps = self.solve(&mut block, scheme.as_mut()).map_err(|e| e.in_block(index))?;
-        let wanted = out.nrows();
-        out.assign(&block.x.slice_axis(Axis(0), (..wanted).into()));
+        let mut places = out.outer_iter_mut().zip(self.kept).peekable();
+        let mut arrive = |index: usize, x: &Array2<F>| {
+            if let Some((mut place, _)) = places.next_if(|(_, kept)| **kept == index) {
+                place.assign(&x.slice_axis(Axis(0), (..wanted).into()));
+            }
+        };
+        let solved = self.solve(&mut block, scheme.as_mut(), &mut arrive);
+        let mut steps = solved.map_err(|e| e.in_block(index))?;
         self.observer.finished(wanted);
         let rows = rows as u64;
         steps.iter_mut().for_each(|steps| *steps *= rows);
@@ -255,17 +276,20 @@ where
         Ok(Cost { particles: rows, evaluations, accepted, rejected, seconds: 0.0 })
     }
 
-    /// Takes a block through the grid; returns how many steps counted and how many did not.
+    /// Takes a block through the grid; returns how many steps counted and how many did not. `arrive` sees the particles at the
+    /// times of the grid, of adaptive steps at the end only.
     fn solve(
         &self,
         block: &mut Block<'_, F>,
         scheme: &mut dyn Scheme<F>,
+        arrive: &mut dyn FnMut(usize, &Array2<F>),
     ) -> Result<[u64; 2], SamplingError> {
         let steps: Vec<(f64, f64)> = self.grid.steps().collect();
         let (last, before) = (steps.len() - 1, &steps[..steps.len() - 1]);
         let special = self.sampler.last_step != LastStep::Solver;
         let regular = if special { before } else { &steps[..] };
         let [mut accepted, mut rejected] = [0, 0];
+        arrive(0, &block.x);
         match (&self.sampler.tolerance, regular) {
             (Some(tolerance), &[(start, next), ..]) => {
                 let end = regular[regular.len() - 1].1;
@@ -274,6 +298,7 @@ where
                 let mut trials = AdaptiveBlock { work: self, block, scheme, tolerance, before };
                 let horizon = self.sde.horizon();
                 [accepted, rejected] = control.drive(&mut trials, [start, next, end], horizon)?;
+                arrive(regular.len(), &block.x);
             }
             _ => {
                 for (index, &(from, to)) in regular.iter().enumerate() {
@@ -282,6 +307,7 @@ where
                     scheme.accept();
                     check_finite(&block.x, index, to)?;
                     accepted += 1;
+                    arrive(index + 1, &block.x);
                 }
             }
         }
@@ -297,6 +323,7 @@ where
             }
             check_finite(&block.x, accepted as usize, to)?;
             accepted += 1;
+            arrive(steps.len(), &block.x);
         }
         Ok([accepted, rejected])
     }

@@ -5,8 +5,11 @@
 mod problems;
 
 use fokker_samplers::{Flow, SamplingError, Solver, Tolerance};
-use fokker_sde_core::{GaussianMixture, MixtureMarginals, OrnsteinUhlenbeck, Potential, Sde};
-use ndarray::{Array1, Array2};
+use fokker_sde_core::{
+    BatchError, GaussianMixture, MixtureMarginals, OrnsteinUhlenbeck, Potential, Score,
+    ScoreDivergence, Sde,
+};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, ArrayViewMut2};
 use problems::problems;
 
 const SDE: OrnsteinUhlenbeck = OrnsteinUhlenbeck::PAPER;
@@ -111,30 +114,30 @@ fn with_a_wrong_score_the_density_follows_the_flow() {
     // The score of N(0, 0.8) whatever t is: v = (−1 + ½/0.8) x, so that x_T = e^{cT} x, and p_0 is Gaussian with the variance
     // ½ e^{−2cT}.
     struct Wrong;
-    impl fokker_sde_core::Score<f64> for Wrong {
+    impl Score<f64> for Wrong {
         fn dim(&self) -> usize {
             2
         }
         fn score(
             &self,
             _: f64,
-            x: ndarray::ArrayView2<'_, f64>,
-            mut out: ndarray::ArrayViewMut2<'_, f64>,
-        ) -> Result<(), fokker_sde_core::BatchError> {
+            x: ArrayView2<'_, f64>,
+            mut out: ArrayViewMut2<'_, f64>,
+        ) -> Result<(), BatchError> {
             out.assign(&x.mapv(|x| -x / 0.8));
             Ok(())
         }
     }
-    impl fokker_sde_core::SmoothScore<f64> for Wrong {
-        fn score_jet(
+    impl ScoreDivergence<f64> for Wrong {
+        fn score_and_divergence(
             &self,
-            _: ndarray::ArrayView1<'_, f64>,
-            x: ndarray::ArrayView2<'_, f64>,
-            jet: &mut fokker_sde_core::ScoreJet<f64>,
-        ) -> Result<(), fokker_sde_core::BatchError> {
-            jet.score.assign(&x.mapv(|x| -x / 0.8));
-            jet.divergence.fill(-2.0 / 0.8);
-            Ok(())
+            t: f64,
+            x: ArrayView2<'_, f64>,
+            score: ArrayViewMut2<'_, f64>,
+            mut divergence: ArrayViewMut1<'_, f64>,
+        ) -> Result<(), BatchError> {
+            divergence.fill(-2.0 / 0.8);
+            self.score(t, x, score)
         }
     }
     let x = points(30);
@@ -146,6 +149,62 @@ fn with_a_wrong_score_the_density_follows_the_flow() {
         let exact = -0.5 * squares / variance - (2.0 * std::f64::consts::PI * variance).ln();
         assert!((found - exact).abs() < 1e-6, "{found} instead of {exact}");
     }
+}
+
+#[test]
+fn with_a_wrong_score_the_density_integrates_to_one() {
+    /// The score of a mixture and of the ripple `0.3 sin(2x + t) cos(3y) e^{−t}` in its potential.
+    struct Rippled(MixtureMarginals<OrnsteinUhlenbeck>);
+    impl Rippled {
+        fn ripple(t: f64, [x, y]: [f64; 2]) -> [f64; 3] {
+            let ([sx, cx], [sy, cy]) =
+                ([(2.0 * x + t).sin(), (2.0 * x + t).cos()], [(3.0 * y).sin(), (3.0 * y).cos()]);
+            [2.0 * cx * cy, -3.0 * sx * sy, -13.0 * sx * cy].map(|value| 0.3 * (-t).exp() * value)
+        }
+    }
+    impl Score<f64> for Rippled {
+        fn dim(&self) -> usize {
+            2
+        }
+        fn score(
+            &self,
+            t: f64,
+            x: ArrayView2<'_, f64>,
+            out: ArrayViewMut2<'_, f64>,
+        ) -> Result<(), BatchError> {
+            let mut divergence = Array1::zeros(x.nrows());
+            self.score_and_divergence(t, x, out, divergence.view_mut())
+        }
+    }
+    impl ScoreDivergence<f64> for Rippled {
+        fn score_and_divergence(
+            &self,
+            t: f64,
+            x: ArrayView2<'_, f64>,
+            mut score: ArrayViewMut2<'_, f64>,
+            mut divergence: ArrayViewMut1<'_, f64>,
+        ) -> Result<(), BatchError> {
+            self.0.score_and_divergence(t, x, score.view_mut(), divergence.view_mut())?;
+            for (i, x) in x.rows().into_iter().enumerate() {
+                let [first, second, laplacian] = Self::ripple(t, [x[0], x[1]]);
+                score[[i, 0]] += first;
+                score[[i, 1]] += second;
+                divergence[i] += laplacian;
+            }
+            Ok(())
+        }
+    }
+    let data = vec![(0.4, vec![-0.8, 0.3], 0.15), (0.6, vec![0.7, -0.5], 0.25)];
+    let score = Rippled(MixtureMarginals::new(GaussianMixture::new(data).unwrap(), SDE));
+    let (cells, extent) = (80, 4.0);
+    let width = 2.0 * extent / f64::from(cells);
+    let centre = |cell: u32| -extent + width * (f64::from(cell) + 0.5);
+    let places: Vec<[f64; 2]> =
+        (0..cells).flat_map(|i| (0..cells).map(move |j| [centre(i), centre(j)])).collect();
+    let x: Array2<f64> = places.into();
+    let (log_p, _) = flow(1e-5).log_density(&score, &SDE, x.view(), &[0.1, 0.11, 10.0]).unwrap();
+    let integral = log_p.mapv(f64::exp).sum() * width * width;
+    assert!((integral - 1.0).abs() < 1e-3, "{integral}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use dfdx::prelude::{Backward, OwnedTape, PutTape, SplitTape, SumTo};
-use fokker_sde_core::{BatchError, Jet, Potential, Score, ScoreJet, SmoothScore};
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis};
+use fokker_sde_core::{BatchError, Jet, Potential, Score, ScoreDivergence, ScoreJet, SmoothScore};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis};
 
 use crate::error::backend;
 use crate::head::CoreInput;
@@ -158,6 +158,38 @@ impl<E: Element> Potential<E> for ScoreNetwork<E> {
             0.0
         };
         self.add_loss(t, x, Derivatives::All, &mut write, None)?;
+        Ok(())
+    }
+}
+
+/// A potential has both from [`Potential::jet`], a vector score from its first derivatives: from the kernels, where there
+/// are any.
+impl<E: Element> ScoreDivergence<E> for ScoreNetwork<E> {
+    fn score_and_divergence(
+        &self,
+        t: E,
+        x: ArrayView2<'_, E>,
+        mut score: ArrayViewMut2<'_, E>,
+        mut divergence: ArrayViewMut1<'_, E>,
+    ) -> Result<(), BatchError> {
+        BatchError::check("x", &[x.nrows(), self.head().dim], x.shape())?;
+        BatchError::check("score", x.shape(), score.shape())?;
+        BatchError::check("divergence", &[x.nrows()], divergence.shape())?;
+        let t = Array1::from_elem(x.nrows(), t);
+        match self.head().output {
+            Output::Potential => {
+                let mut jet = Jet::zeros(x.nrows(), x.ncols());
+                self.jet(t.view(), x, &mut jet)?;
+                score.assign(&jet.gradient);
+                divergence.assign(&jet.laplacian);
+            }
+            Output::Vector => {
+                let mut jet = ScoreJet::zeros(x.nrows(), x.ncols());
+                self.score_jet(t.view(), x, &mut jet)?;
+                score.assign(&jet.score);
+                divergence.assign(&jet.divergence);
+            }
+        }
         Ok(())
     }
 }

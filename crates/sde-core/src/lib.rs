@@ -40,7 +40,7 @@ pub use gaussian_mixture::GaussianMixture;
 pub use mixture_error::MixtureError;
 pub use mixture_marginals::MixtureMarginals;
 pub use real::Real;
-pub use score::{BatchError, Jet, Potential, Score, ScoreJet, SmoothScore};
+pub use score::{BatchError, Jet, Potential, Score, ScoreDivergence, ScoreJet, SmoothScore};
 pub use sde::{Marginal, Prior, Sde, SdeError};
 pub use stream::{Purpose, StreamRng, Streams};
 pub use target::{

@@ -2,7 +2,8 @@ use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
 
 use crate::mixture_point::MixturePoint;
 use crate::{
-    BatchError, GaussianMixture, Jet, Potential, Real, Score, ScoreJet, Sde, SmoothScore, Target,
+    BatchError, GaussianMixture, Jet, Potential, Real, Score, ScoreDivergence, ScoreJet, Sde,
+    SmoothScore, Target,
 };
 
 /// The exact laws `p_t` of a diffusion started from a Gaussian mixture, as a potential:
@@ -89,6 +90,26 @@ impl<F: Real, S: Sde> Potential<F> for MixtureMarginals<S> {
                 write(jet.gradient.row_mut(i), &at.score);
             },
         );
+        Ok(())
+    }
+}
+
+impl<F: Real, S: Sde> ScoreDivergence<F> for MixtureMarginals<S> {
+    fn score_and_divergence(
+        &self,
+        t: F,
+        x: ArrayView2<'_, F>,
+        mut score: ArrayViewMut2<'_, F>,
+        mut divergence: ArrayViewMut1<'_, F>,
+    ) -> Result<(), BatchError> {
+        BatchError::check("x", &[x.nrows(), self.data.dim()], x.shape())?;
+        BatchError::check("score", x.shape(), score.shape())?;
+        BatchError::check("divergence", &[x.nrows()], divergence.shape())?;
+        let visit = |i: usize, at: &mut MixturePoint<'_, S>, _| {
+            divergence[i] = F::of(at.divergence());
+            write(score.row_mut(i), &at.score);
+        };
+        self.for_each_point(|_| t, x, visit);
         Ok(())
     }
 }

@@ -104,6 +104,22 @@ impl<F: Real> Jet<F> {
     }
 }
 
+/// A score whose divergence is known: what it takes to carry a density along the probability-flow ODE.
+pub trait ScoreDivergence<F: Real>: Score<F> {
+    /// Writes `s(x_i, t)` into row `i` of `score`, `[n, d]` as `x`, and `∇·s(x_i, t)` into `divergence`, `[n]`. That
+    /// of a potential is `Δφ`.
+    ///
+    /// # Errors
+    /// As [`Score::score`].
+    fn score_and_divergence(
+        &self,
+        t: F,
+        x: ArrayView2<'_, F>,
+        score: ArrayViewMut2<'_, F>,
+        divergence: ArrayViewMut1<'_, F>,
+    ) -> Result<(), BatchError>;
+}
+
 /// A score whose derivatives are known: what it takes to ask a score that is no gradient whether it
 /// satisfies the Fokker–Planck equation of scores.
 pub trait SmoothScore<F: Real>: Score<F> {

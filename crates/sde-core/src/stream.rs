@@ -42,6 +42,8 @@ pub enum Purpose {
     Condition = 13,
     /// The halving of Brownian paths.
     BrownianBridge = 14,
+    /// Paths of the forward diffusion over which densities are means.
+    Density = 15,
 }
 
 /// All the random numbers that one master seed stands for: a stream for each
