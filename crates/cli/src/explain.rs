@@ -125,7 +125,8 @@ pub(crate) fn text(report: &ExplainReport) -> String {
         text.push_str("\n        t   mean |A|²      share of |∇s|²     share of the error's\n");
         for at in &report.rotation {
             let error = at.share_of_error.zip(at.share_of_error_se);
-            let error = error.map_or_else(|| "–".to_owned(), |(share, se)| format!("{share:.4} ± {se:.4}"));
+            let error =
+                error.map_or_else(|| "–".to_owned(), |(share, se)| format!("{share:.4} ± {se:.4}"));
             let _ = writeln!(
                 text,
                 "{:9.2e}  {:10.3e}  {:.2e} ± {:.0e}   {error}",

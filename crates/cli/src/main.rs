@@ -18,9 +18,9 @@ use std::process::ExitCode;
 use args::{Arguments, Command, Means};
 use clap::Parser;
 use fokker_experiment::{
-    EXAMPLE, Error, Experiment, Method, Protocol, Solving, Summary, TargetSource, distance, explain, gap,
-    import, named_diffusions, report as report_folder, residual_at, residual_report, run,
-    sample_checkpoint, template,
+    EXAMPLE, Error, Experiment, Method, Protocol, Solving, Summary, TargetSource, distance,
+    explain, gap, import, named_diffusions, report as report_folder, residual_at, residual_report,
+    run, sample_checkpoint, template,
 };
 use fokker_sde_core::TargetName;
 use interrupt::Interrupt;

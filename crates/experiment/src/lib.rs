@@ -54,8 +54,8 @@ pub use distance::{Comparison, DistanceMethod, DistanceReport, Input, distance};
 pub use energy::{Energies, Energy};
 pub use error::Error;
 pub use explain::{
-    Attribution, Bounds, Divergences, EnergyBound, EnergyForms, ExplainReport, Explanation, Likelihoods,
-    PointMean, RotationAt, SamplerGap, VariationalReport, WithError, explain,
+    Attribution, Bounds, Divergences, EnergyBound, EnergyForms, ExplainReport, Explanation,
+    Likelihoods, PointMean, RotationAt, SamplerGap, VariationalReport, WithError, explain,
 };
 pub use fokker_metrics::GroundCost;
 pub use fokker_samplers::{Cost, LastStep, Solver, Tolerance};

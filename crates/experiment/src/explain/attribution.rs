@@ -6,7 +6,7 @@ use fokker_fp_residual::{
 };
 use fokker_samplers::{Flow, Solver};
 use fokker_sde_core::{Potential, Purpose, Score, Sde, Streams};
-use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, Axis, concatenate, s};
+use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, Axis, concatenate};
 use rand::Rng;
 
 use super::densities::{LogDensities, MOST_WITHHELD};
@@ -40,7 +40,7 @@ pub(super) fn attribute(
     let moments = all.moments()?;
 
     let followed = (study.explanation.points / SHARE).max(2);
-    let both = [sde_paths, ode_paths].map(|paths| paths.slice(s![.., ..followed, ..]));
+    let both = [sde_paths, ode_paths].map(|paths| paths.slice_axis(Axis(1), (..followed).into()));
     let lipschitz = lipschitz(study, concatenate![Axis(1), both[0], both[1]].view())?;
     let last = times.len() - 1;
     let nodes: Vec<usize> = (0..last).step_by(STRIDE).chain([last]).collect();
@@ -112,8 +112,14 @@ fn identity(
     study.network.potential(t.view(), paths.index_axis(Axis(0), last), phi.view_mut())?;
     let densities = known.iter().filter_map(|&i| ends.sde[i]);
     let w: Array1<f64> = densities.zip(&phi).map(|(p, &phi)| p - f64::from(phi)).collect();
-    let energy =
-        Energy::new::<f32>(study.network, study.sde, study.times, paths.view(), 1, study.streams())?;
+    let energy = Energy::new::<f32>(
+        study.network,
+        study.sde,
+        study.times,
+        paths.view(),
+        1,
+        study.streams(),
+    )?;
     Ok(Some(energy.identity(w.view())?))
 }
 
@@ -142,11 +148,7 @@ struct Gradients {
 
 impl Gradients {
     /// At points `[k, n, d]` of all times, of which those of `nodes` are taken.
-    fn at(
-        study: &Study<'_>,
-        nodes: &[usize],
-        x: ArrayView3<'_, f32>,
-    ) -> Result<Self, Error> {
+    fn at(study: &Study<'_>, nodes: &[usize], x: ArrayView3<'_, f32>) -> Result<Self, Error> {
         let shape = (nodes.len(), x.dim().1, x.dim().2);
         let mut found = Self {
             estimates: [(); 2].map(|()| Array3::zeros(shape)),
@@ -178,7 +180,10 @@ impl Gradients {
                     match row {
                         Ok(row) => {
                             let gradient = Array1::from(row.gradient);
-                            estimates.slice_mut(s![node, point, ..]).assign(&gradient);
+                            estimates
+                                .index_axis_mut(Axis(0), node)
+                                .index_axis_mut(Axis(0), point)
+                                .assign(&gradient);
                         }
                         Err(_) => found.withheld[[node, point]] = true,
                     }
@@ -196,8 +201,8 @@ impl Gradients {
         t: f64,
     ) -> Result<(Option<f64>, f64), Error> {
         let withheld = self.withheld.row(node);
-        let share = withheld.iter().filter(|&&withheld| withheld).count() as f64
-            / withheld.len() as f64;
+        let share =
+            withheld.iter().filter(|&&withheld| withheld).count() as f64 / withheld.len() as f64;
         if share > MOST_WITHHELD {
             return Ok((None, share));
         }
@@ -211,8 +216,10 @@ impl Gradients {
 
     /// An estimate of `|∇w|²`.
     fn square(&self, node: usize, point: usize) -> f64 {
-        let [one, other] =
-            self.estimates.each_ref().map(|estimates| estimates.slice(s![node, point, ..]));
+        let at = |estimates: &'_ Array3<f64>| {
+            estimates.index_axis(Axis(0), node).index_axis(Axis(0), point).to_owned()
+        };
+        let [one, other] = self.estimates.each_ref().map(at);
         one.dot(&other)
     }
 
@@ -236,13 +243,17 @@ impl Gradients {
             .map(|&point| {
                 let at = |node: usize| {
                     let step = times[node.saturating_sub(1)] - times[(node + 1).min(last)];
-                    0.25 * step * study.sde.diffusion(times[node]).powi(2) * self.square(node, point)
+                    0.25 * step
+                        * study.sde.diffusion(times[node]).powi(2)
+                        * self.square(node, point)
                 };
                 (0..=last).map(at).sum()
             })
             .collect();
         let mut exponents = Array2::zeros((nodes.len(), known.len()));
-        for (node, &index) in nodes.iter().enumerate().filter(|(_, index)| **index + 1 < study.times.len()) {
+        for (node, &index) in
+            nodes.iter().enumerate().filter(|(_, index)| **index + 1 < study.times.len())
+        {
             let start = x.index_axis(Axis(0), index).select(Axis(0), &known);
             let below = &study.times[index..];
             let flow = Flow { solver: Solver::Midpoint, tolerance: None };

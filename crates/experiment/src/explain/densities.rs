@@ -2,7 +2,7 @@
 
 use fokker_fp_residual::{Estimate, SdeDensity};
 use fokker_samplers::{Flow, Solver, Tolerance};
-use fokker_sde_core::{Potential, Real, Sde, Streams};
+use fokker_sde_core::{Potential, Real, ScoreDivergence, Sde, Streams};
 use ndarray::{Array1, ArrayView2};
 use serde::Serialize;
 
@@ -26,7 +26,7 @@ pub(crate) struct LogDensities {
 impl LogDensities {
     /// Of both laws at the points `x`, `[n, d]`, at the last of `times`, which fall from the horizon.
     pub(crate) fn at<F: Real>(
-        potential: &dyn Potential<F>,
+        potential: &(impl Potential<F> + ScoreDivergence<F>),
         sde: &dyn Sde,
         times: &[f64],
         x: ArrayView2<'_, F>,

@@ -3,7 +3,7 @@
 use fokker_fp_residual::residual_of_jet;
 use fokker_samplers::{CellGrid, LawObserver, LawSolver, ReverseProcess};
 use fokker_sde_core::{GridRule, Jet, Potential, Real, Sde};
-use ndarray::{Array1, Array2, ArrayViewD, Ix2};
+use ndarray::{Array1, Array2, ArrayViewD, Axis, Ix2};
 
 use crate::figures::{FieldFigure, FieldPanel, FieldRow};
 use crate::{Error, Progress};
@@ -48,8 +48,10 @@ pub(crate) fn fields<F: Real>(
     progress: &dyn Progress,
 ) -> Result<FieldFigure, Error> {
     // A fifth more than what is drawn, so that its walls are far from it.
-    let (cells, reach) = (CELLS + CELLS / 5 / 2 * 2, extent * (1.0 + (CELLS / 5 / 2 * 2) as f64 / CELLS as f64));
-    let grid = CellGrid::square(cells, reach).map_err(|error| Error::Internal(error.to_string()))?;
+    let (cells, reach) =
+        (CELLS + CELLS / 5 / 2 * 2, extent * (1.0 + (CELLS / 5 / 2 * 2) as f64 / CELLS as f64));
+    let grid =
+        CellGrid::square(cells, reach).map_err(|error| Error::Internal(error.to_string()))?;
     let rule = GridRule::LogSnr { steps: STEPS, t_min: Some(last) };
     let mut times = rule.grid(sde)?.times().to_vec();
     let drawn: Vec<f64> = LOG_SNR
@@ -72,9 +74,11 @@ pub(crate) fn fields<F: Real>(
         columns.push(format!("t = {}", rounded(*t)));
         let margin = (cells - CELLS) / 2;
         let inside = |map: &Array2<f64>| {
-            map.slice(ndarray::s![margin..margin + CELLS, margin..margin + CELLS]).to_owned()
+            let inside = (margin..margin + CELLS).into();
+            map.slice_axis(Axis(0), inside).slice_axis(Axis(1), inside).to_owned()
         };
-        let panel = |values: Array2<f64>, signed| FieldPanel { values, signed, caption: String::new() };
+        let panel =
+            |values: Array2<f64>, signed| FieldPanel { values, signed, caption: String::new() };
         residuals.push(panel(inside(&residual), true));
         differences.push(panel(inside(&difference), false));
     }
@@ -111,7 +115,8 @@ fn maps<F: Real>(
     let populated = |at: [usize; 2]| masses[at] > LEAST_DENSITY * largest;
     let total = masses.sum();
     let mean: f64 =
-        masses.iter().zip(&epsilon).map(|(mass, epsilon)| mass * epsilon.wide()).sum::<f64>() / total;
+        masses.iter().zip(&epsilon).map(|(mass, epsilon)| mass * epsilon.wide()).sum::<f64>()
+            / total;
     let w = |[row, column]: [usize; 2]| {
         masses[[row, column]].ln() - jet.value[row * columns + column].wide()
     };

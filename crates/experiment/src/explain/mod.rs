@@ -9,14 +9,14 @@ mod rotation;
 
 use std::path::Path;
 
-use fokker_fp_residual::SdeDensity;
+use fokker_fp_residual::{DenoisingBatch, SdeDensity, VariationalBound};
 use fokker_samplers::{LastStep, ReverseProcess, Sampler, Solver};
 use fokker_score_net::{Checkpoint, InstructionSet, Output, ScoreNetwork};
 use fokker_sde_core::{
-    Diffusion, GaussianMixture, GridRule, Potential, Purpose, Sde, Streams, TimeGrid, sample_target,
+    Diffusion, GaussianMixture, GridRule, MixtureMarginals, Potential, Purpose, Sde, Streams,
+    TimeGrid,
 };
-use ndarray::{Array2, Array3, Axis, s};
-use rand_distr::{Distribution, StandardNormal};
+use ndarray::{Array1, Array2, Array3, Axis};
 
 use densities::LogDensities;
 pub use densities::{Divergences, Likelihoods, PointMean};
@@ -189,7 +189,9 @@ impl Study<'_> {
         let sde_paths = self.trajectories(Method::Sde, TRAJECTORIES.max(points))?;
         let ode_paths = self.trajectories(Method::Ode, points)?;
         let end = self.times.len() - 1;
-        let ends = |paths: &Array3<f32>| paths.slice(s![end, ..points, ..]).to_owned();
+        let ends = |paths: &Array3<f32>| {
+            paths.index_axis(Axis(0), end).slice_axis(Axis(0), (..points).into()).to_owned()
+        };
         let at_sde = self.log_densities(&ends(&sde_paths))?;
         let at_ode = self.log_densities(&ends(&ode_paths))?;
         report.divergences = Some(Divergences {
@@ -197,13 +199,15 @@ impl Study<'_> {
             ode_from_sde: PointMean::of("KL divergence", &at_ode.differences())?.negated(),
         });
         if let Some(law) = law {
-            let at_data = self.log_densities(&self.diffused(law))?;
+            let x = self.diffused(law);
+            let at_data = self.log_densities(&x)?;
             let ode: Vec<Option<f64>> = at_data.ode.iter().copied().map(Some).collect();
             report.likelihoods = Some(Likelihoods {
                 sde: PointMean::of("log-likelihood", &at_data.sde)?,
                 ode: PointMean::of("log-likelihood", &ode)?,
                 held_out: law.held_out || law.points.is_none(),
             });
+            report.variational = self.variational(law, &x, &at_data)?;
         }
         let found = attribution::attribute(self, &sde_paths, &ode_paths, &at_sde)?;
         (report.energy, report.bounds) = (Some(found.energy), Some(found.bounds));
@@ -212,12 +216,45 @@ impl Study<'_> {
             report.draw_curves(&folder.join("attribution.png"))?;
             if self.network.head().dim == 2 {
                 let extent = self.protocol.measurement.extent;
-                let figure =
-                    fields::fields(self.network, self.sde, self.last_time(), extent, self.progress)?;
+                let figure = fields::fields(
+                    self.network,
+                    self.sde,
+                    self.last_time(),
+                    extent,
+                    self.progress,
+                )?;
                 files::write(&folder.join("fields.png"), &figure.draw_png()?)?;
             }
         }
         Ok(())
+    }
+
+    /// The variational bound and both its left sides, if the law of the data is known; `x` are points of it at the last time.
+    fn variational(
+        &self,
+        law: &TargetLaw,
+        x: &Array2<f32>,
+        at_data: &LogDensities,
+    ) -> Result<Option<VariationalReport>, Error> {
+        let Some(exact) = &self.exact else { return Ok(None) };
+        let exact = MixtureMarginals::new(exact.clone(), self.sde.clone());
+        let (truth, n) = (law.truth.as_ref(), TRAJECTORIES);
+        let (sde, times, streams) = (self.sde, self.times, self.streams());
+        let bound =
+            VariationalBound::new::<f32>(self.network, &exact, truth, sde, times, n, streams)?;
+        let t = Array1::from_elem(x.nrows(), self.last_time() as f32);
+        let mut log_p = Array1::zeros(x.nrows());
+        exact.potential(t.view(), x.view(), log_p.view_mut())?;
+        let divergence = |densities: &mut dyn Iterator<Item = Option<f64>>| {
+            let differences: Vec<Option<f64>> =
+                log_p.iter().zip(densities).map(|(&p, q)| q.map(|q| f64::from(p) - q)).collect();
+            PointMean::of("KL divergence", &differences)
+        };
+        Ok(Some(VariationalReport {
+            bound: bound.total.into(),
+            sde: divergence(&mut at_data.sde.iter().copied())?,
+            ode: divergence(&mut at_data.ode.iter().copied().map(Some))?,
+        }))
     }
 
     /// Log-densities at the last time.
@@ -227,23 +264,13 @@ impl Study<'_> {
         }
         let Explanation { paths, steps, .. } = *self.explanation;
         let density = SdeDensity { paths, steps, ..SdeDensity::default() };
-        let network: &dyn Potential<f32> = self.network;
-        LogDensities::at(network, self.sde, self.times, x.view(), &density, self.streams())
+        LogDensities::at(self.network, self.sde, self.times, x.view(), &density, self.streams())
     }
 
     /// Points of the truth, diffused to the last time.
     fn diffused(&self, law: &TargetLaw) -> Array2<f32> {
-        let points = self.explanation.points;
-        let mut x: Array2<f64> = match &law.points {
-            Some(known) => known.slice_axis(Axis(0), (..points.min(known.nrows())).into()).to_owned(),
-            None => sample_target(law.truth.as_ref(), points, self.streams(), Purpose::Truth, 0),
-        };
-        let marginal = self.sde.marginal(self.last_time());
-        let mut rng = self.streams().rng(Purpose::Evaluation, 0, 0);
-        x.mapv_inplace(|x| {
-            let noise: f64 = StandardNormal.sample(&mut rng);
-            marginal.alpha * x + marginal.sigma * noise
-        });
-        x.mapv(|x| x as f32)
+        let times = vec![self.last_time(); self.explanation.points];
+        let mut rng = self.streams().rng(Purpose::Truth, 0, 0);
+        DenoisingBatch::at_times(&times, law.truth.as_ref(), self.sde, &mut rng).x
     }
 }

@@ -150,7 +150,9 @@ impl ExplainReport {
             points: self
                 .attribution
                 .iter()
-                .filter_map(|at| Some(ScatterPoint { x: at.t, y: value(at)?, label: String::new() }))
+                .filter_map(|at| {
+                    Some(ScatterPoint { x: at.t, y: value(at)?, label: String::new() })
+                })
                 .collect(),
         };
         let figure = ScatterFigure {
@@ -160,7 +162,9 @@ impl ExplainReport {
             series: vec![
                 series("½g²‖∇w‖, the difference of the velocities", &|at| at.velocity),
                 series("standard deviation of ε", &|at| Some(at.residual_std)),
-                series("|mean of ε|, which makes no difference", &|at| Some(at.residual_mean.abs())),
+                series("|mean of ε|, which makes no difference", &|at| {
+                    Some(at.residual_mean.abs())
+                }),
             ],
         };
         files::write(to, &figure.draw_png()?)

@@ -1,8 +1,8 @@
 //! How far a vector score is from a gradient.
 
 use fokker_fp_residual::{Estimate, Rotation, score_jacobian};
-use fokker_sde_core::{MixtureMarginals, Score};
-use ndarray::{Array2, s};
+use fokker_sde_core::{MixtureMarginals, Score, Sde};
+use ndarray::{Array2, Axis};
 use serde::Serialize;
 
 use super::Study;
@@ -42,7 +42,7 @@ pub(super) fn rotation(study: &Study<'_>) -> Result<Vec<RotationAt>, Error> {
     let count = TIMES.min(last);
     let at = |k: usize| {
         let index = k * last / count;
-        let (t, x) = (study.times[index], paths.slice(s![index, .., ..]));
+        let (t, x) = (study.times[index], paths.index_axis(Axis(0), index));
         let length = study.sde.marginal(t).sigma;
         let jacobian = score_jacobian::<f32>(study.network, t, x, length)?;
         let own = Rotation::of(jacobian.view())?;

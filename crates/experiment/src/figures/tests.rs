@@ -5,8 +5,8 @@ use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
 
 use super::{
     DensityFigure, DensityPanel, DensityRow, FieldFigure, FieldPanel, FieldRow, FigureError,
-    HistogramFigure, HistogramPanel, ImageFigure, ImageRow, ScatterFigure, ScatterPoint, ScatterSeries, TrainingCurves,
-    TrainingPoint, TrainingSeries,
+    HistogramFigure, HistogramPanel, ImageFigure, ImageRow, ScatterFigure, ScatterPoint,
+    ScatterSeries, TrainingCurves, TrainingPoint, TrainingSeries,
 };
 
 const CELLS: usize = 16;
