@@ -14,10 +14,11 @@ pub(crate) struct How {
     /// The time grid
     #[arg(long, value_name = "GRID", default_value = "log-snr")]
     pub(crate) grid: GridName,
-    /// The number of steps [default: 75, of the paper's grid 890]
-    #[arg(long, value_name = "N", conflicts_with = "tol", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    /// The number of steps, with --tol that of the grid that gives the first and the last [default: 75, of the paper's grid 890]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     pub(crate) steps: Option<u32>,
-    /// Let the solver choose its steps: the error of each stays below TOL, and TOL times the size of the point
+    /// Let the solver choose its steps: the error of each stays below TOL, and TOL times the size of the point; but the last, from
+    /// --last-time to 0, is taken as --last-step says
     #[arg(long, value_name = "TOL", value_parser = extent)]
     pub(crate) tol: Option<f64>,
     /// The time of the last step, which goes to 0, on the grids log-snr, karras and quadratic [default: where the log-SNR is 9]

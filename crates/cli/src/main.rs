@@ -146,11 +146,13 @@ fn execute(arguments: &Arguments, interrupt: &Interrupt) -> Result<(), Failure> 
             let cost = sample_checkpoint(checkpoint, out, method, &sampling, seed, &follower)?;
             drop(follower);
             let evaluations = cost.evaluations_per_particle();
+            let each = |steps: u64| steps as f64 / cost.particles.max(1) as f64;
             if arguments.json {
                 return print_json(&serde_json::json!({
                     "out": out.display().to_string(), "method": method.as_str(), "n": n, "seed": seed,
-                    "solver": how.solver.to_string(), "evaluations": evaluations,
-                    "accepted": cost.accepted, "rejected": cost.rejected, "seconds": cost.seconds,
+                    "sampling": sampling.solving(method), "lambda": how.lambda.as_ref().map(ToString::to_string),
+                    "evaluations": evaluations, "accepted": each(cost.accepted), "rejected": each(cost.rejected),
+                    "seconds": cost.seconds,
                 }));
             }
             let (name, seconds) = (method.as_str().to_uppercase(), cost.seconds);

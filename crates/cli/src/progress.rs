@@ -36,6 +36,8 @@ pub(crate) struct Follower<'a> {
 struct Phase {
     name: String,
     start: Instant,
+    /// When there was news of it last.
+    heard: Instant,
     next_line: f64,
 }
 
@@ -57,7 +59,8 @@ impl<'a> Follower<'a> {
             })
         });
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        let phase = Phase { name: String::new(), start: Instant::now(), next_line: 0.0 };
+        let start = Instant::now();
+        let phase = Phase { name: String::new(), start, heard: start, next_line: 0.0 };
         Self { interrupt, bar, phase: Mutex::new(phase) }
     }
 
@@ -65,11 +68,14 @@ impl<'a> Follower<'a> {
     fn advance(&self, name: &str, done: usize, all: usize, unit: &str, detail: &str) {
         let Ok(mut phase) = self.phase.lock() else { return };
         if phase.name != name {
-            *phase = Phase { name: name.to_owned(), start: Instant::now(), next_line: LINE_EVERY };
+            // It began when the one before it was heard of last, not with its own first news.
+            let start = phase.heard;
+            *phase = Phase { name: name.to_owned(), start, heard: start, next_line: LINE_EVERY };
             self.bar.reset();
             self.bar.set_length(all as u64);
             self.bar.set_prefix(name.to_owned());
         }
+        phase.heard = Instant::now();
         // Blocks of particles arrive in any order; a bar only grows.
         self.bar.set_position(self.bar.position().max(done as u64));
         self.bar.set_message(detail.to_owned());

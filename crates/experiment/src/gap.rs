@@ -39,6 +39,10 @@ pub fn gap(
         .map(|path| {
             let checkpoint = files::read_checkpoint(path)?;
             check_model(path, &checkpoint, Some((&target.to_string(), dim)), protocol)?;
+            let sampling = &protocol.sampling;
+            sampling.check(&checkpoint.network, &checkpoint.diffusion).map_err(|error| {
+                Error::Content { path: path.clone(), reason: error.to_string() }
+            })?;
             Ok(checkpoint)
         })
         .collect::<Result<_, Error>>()?;

@@ -9,7 +9,7 @@ use crate::evaluate::{Evaluation, Samples, evaluate};
 use crate::report::report;
 use crate::side::Side;
 use crate::target_law::TargetLaw;
-use crate::train::train;
+use crate::train::{train, untrained};
 use crate::truth::Truth;
 use crate::{
     CellId, Error, Event, Experiment, FileMark, Progress, RunFolder, Summary, TargetSpec, files,
@@ -36,9 +36,12 @@ pub fn run(
     progress: &dyn Progress,
 ) -> Result<Summary, Error> {
     // What cannot work fails here, before a folder is touched.
-    experiment.sampling.check(&experiment.diffusion)?;
     InstructionSet::selected()?;
     let laws = laws(experiment)?;
+    for law in &laws {
+        let network = untrained(experiment, law.truth.dim())?;
+        experiment.sampling.check(&network, &experiment.diffusion)?;
+    }
     let marks: Vec<FileMark> = laws.iter().filter_map(|law| law.mark.clone()).collect();
     let mut folder = RunFolder::open(path, experiment, &marks, force)?;
     let mut failed = None;

@@ -67,6 +67,8 @@ pub(crate) fn sample(
     progress: &dyn Progress,
 ) -> Result<Samples<f32>, Error> {
     let (sampler, grid) = sampling.sampler(method, sde)?;
+    let checked = sampler.check_score(score, sde, &grid);
+    checked.map_err(|source| Error::Solver { method, source })?;
     let particles = sampling.particles;
     let counter = Counter::new(progress, method, particles);
     Ok(sampler.sample(score, sde, &grid, particles, Streams::new(seed), &counter)?)

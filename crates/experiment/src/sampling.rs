@@ -2,7 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use fokker_samplers::{LastStep, Noise, ReverseProcess, Sampler, Solver, Tolerance};
-use fokker_sde_core::{Formula, GridRule, Sde, SdeError, TimeGrid};
+use fokker_sde_core::{Formula, GridRule, Score, Sde, SdeError, TimeGrid};
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -98,12 +98,16 @@ impl Sampling {
         Ok((sampler, grid))
     }
 
-    /// Refuses what does not fit the diffusion.
+    /// Refuses what does not fit the diffusion, or the score, trained or not.
     ///
     /// # Errors
     /// As sampling does before it starts.
-    pub fn check(&self, sde: &dyn Sde) -> Result<(), Error> {
-        [Method::Sde, Method::Ode].into_iter().try_for_each(|m| self.sampler(m, sde).map(|_| ()))
+    pub fn check(&self, score: &dyn Score<f32>, sde: &dyn Sde) -> Result<(), Error> {
+        [Method::Sde, Method::Ode].into_iter().try_for_each(|method| {
+            let (sampler, grid) = self.sampler(method, sde)?;
+            let checked = sampler.check_score(score, sde, &grid);
+            checked.map_err(|source| Error::Solver { method, source })
+        })
     }
 }
 
@@ -187,7 +191,7 @@ impl<'de> Deserialize<'de> for NoiseWeight {
             fn visit_f64<E: serde::de::Error>(self, lambda: f64) -> Result<NoiseWeight, E> {
                 match ReverseProcess::family(lambda) {
                     Some(_) => Ok(NoiseWeight::Constant(lambda)),
-                    None => Err(E::custom("must be finite and at least 0")),
+                    None => Err(E::custom("must be from 0 to 1e6")),
                 }
             }
 

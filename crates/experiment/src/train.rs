@@ -51,6 +51,14 @@ impl Learner {
     }
 }
 
+/// The network of an experiment before training, for points in `dim` dimensions.
+pub(crate) fn untrained(experiment: &Experiment, dim: usize) -> Result<ScoreNetwork<f32>, Error> {
+    let architecture = experiment.network.architecture(dim);
+    let diffusion = Arc::new(experiment.diffusion.clone());
+    let network = ScoreNetwork::new(&architecture, diffusion, Streams::new(experiment.seed))?;
+    Ok(network.with_backend(experiment.network.backend))
+}
+
 /// Trains the network of one cell, from where an earlier process left it. Returns the network and the
 /// seconds it took in all. What it goes on from does not show in the bits of the network.
 ///
@@ -65,10 +73,7 @@ pub(crate) fn train(
 ) -> Result<(ScoreNetwork<f32>, f64), Error> {
     let streams = Streams::new(experiment.seed);
     let training = &experiment.training;
-    let architecture = experiment.network.architecture(target.dim());
-    let mut network =
-        ScoreNetwork::new(&architecture, Arc::new(experiment.diffusion.clone()), streams)?
-            .with_backend(experiment.network.backend);
+    let mut network = untrained(experiment, target.dim())?;
     let saved = folder.reader().training(cell)?;
     let (first, before) = saved.as_ref().map_or((0, 0.0), |state| (state.step, state.seconds));
     let mut learner = match saved {
@@ -76,7 +81,7 @@ pub(crate) fn train(
         None => Learner::new(training),
     };
     let watched =
-        Combination::check_residual(&training.residual(), architecture.output, architecture.dim);
+        Combination::check_residual(&training.residual(), network.head().output, target.dim());
     let (clock, mut last_save) = (Instant::now(), Instant::now());
     let steps = experiment.training_steps();
     let mut last_residual = None;

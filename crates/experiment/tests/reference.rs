@@ -11,57 +11,21 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
-use std::path::{Path, PathBuf};
+mod published;
+
+use std::path::Path;
 
 use fokker_fp_residual::{Collocation, mean_squared_residual, residual_of_jet};
 use fokker_metrics::{Grid, Histogram, squared_w2};
 use fokker_samplers::{
     CellGrid, GridLaw, LastStep, LawSolver, ReverseProcess, Sampler, Solver, Unobserved,
 };
-use fokker_score_net::{Checkpoint, Element, InstructionSet, StateDict};
+use fokker_score_net::{Checkpoint, Element};
 use fokker_sde_core::{
     BatchError, GridRule, Jet, OrnsteinUhlenbeck, Potential, Purpose, Score, Sde, Streams,
 };
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2};
-
-const TARGETS: [&str; 2] = ["blob", "circles2"];
-const WEIGHTS: [&str; 4] = ["0.0", "0.1", "1.0", "10.0"];
-
-fn models() -> impl Iterator<Item = String> {
-    TARGETS.iter().flat_map(|target| WEIGHTS.iter().map(move |w| format!("{target}_w{w}")))
-}
-
-/// The folder of the reference, if there is one.
-fn reference() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference");
-    let path = std::env::var_os("FOKKER_REFERENCE").map_or(beside, PathBuf::from);
-    if path.join("golden").is_dir() {
-        return Some(path);
-    }
-    eprintln!("skipped: no reference in {} (set FOKKER_REFERENCE)", path.display());
-    None
-}
-
-/// Whether this is the best instruction set of the machine: what takes long is compared on that one alone,
-/// since the others are compared with it elsewhere.
-fn on_the_best_set() -> bool {
-    let best = InstructionSet::available()[0].name();
-    let selected = InstructionSet::selected().unwrap().name();
-    if selected != best {
-        eprintln!("skipped: done on {best}, not on {selected}");
-    }
-    selected == best
-}
-
-/// A published network, imported as `fokker import` does.
-fn network<E: Element>(reference: &Path, model: &str) -> Checkpoint<E> {
-    let description = include_str!("../../../experiments/reference-network.ron");
-    let extensions = ron::extensions::Extensions::UNWRAP_VARIANT_NEWTYPES;
-    let options = ron::Options::default().with_default_extension(extensions);
-    let description: StateDict = options.from_str(description).unwrap();
-    let path = reference.join("networks").join(format!("{model}.safetensors"));
-    description.read(&std::fs::read(path).unwrap()).unwrap()
-}
+use published::{models, network, on_the_best_set, reference};
 
 fn histogram(reference: &Path, name: &str) -> Histogram {
     let path = reference.join("histograms").join(format!("{name}.npy"));

@@ -209,11 +209,15 @@ fn the_order_in_the_steps_is_two() {
         let found = density.log_density(&wrong, &wrong.sde, 0.05, x.view(), STREAMS()).unwrap();
         let found = found[0].unwrap();
         eprintln!("{steps} steps: {:.5} ± {:.5}", found.value - exact, found.standard_error);
-        found.value - exact
+        (found.value - exact, found.quadrature)
     };
     // Known to ± 0.13, from the standard errors: three of these are allowed.
-    let order = (error(8) / error(16)).log2();
+    let ((eight, _), (sixteen, quadrature)) = (error(8), error(16));
+    let order = (eight / sixteen).log2();
     assert!((order - 2.0).abs() < 0.4, "{order}");
+    // What is said of the error of 16 steps is their distance to 8, by the same paths.
+    assert!((quadrature - (eight - sixteen).abs()).abs() < 0.015, "{quadrature}");
+    assert!(quadrature > sixteen.abs());
 }
 
 #[test]
@@ -264,7 +268,7 @@ fn resampling_saves_paths_and_stays_unbiased() {
     let variance = ratios.iter().map(|ratio| (ratio - mean).powi(2)).sum::<f64>() / (n * (n - 1.0));
     eprintln!("mean ratio {mean:.4} ± {:.4}", variance.sqrt());
     assert!((mean - 1.0).abs() < 4.0 * variance.sqrt(), "{mean} ± {}", variance.sqrt());
-    // Student's law of 15 degrees of freedom has 93.6 % within 2: fewer than 80 % once in 10⁵ times or less.
+    // Student's law of 15 degrees of freedom has 93.6 % within 2: fewer than 80 % of 46 about once in 1000 times.
     let density =
         SdeDensity { paths: 2048, steps: 120, resampling: Some(0.5), ..SdeDensity::default() };
     let slopes = density.correction_gradient(&wrong, &wrong.sde, t, x.view(), STREAMS()).unwrap();
@@ -275,7 +279,7 @@ fn resampling_saves_paths_and_stays_unbiased() {
     let z: Vec<f64> = z.collect();
     let inside = z.iter().filter(|z| z.abs() < 2.0).count();
     eprintln!("gradient: {inside} of {}", z.len());
-    assert!(z.len() > 50 && inside * 10 >= z.len() * 8, "{inside} of {}", z.len());
+    assert!(z.len() >= 40 && inside * 10 >= z.len() * 8, "{inside} of {}", z.len());
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl<'a, F: Real> Dynamics<'a, F> {
     /// `λ(t)`.
     pub(crate) fn lambda(&self, t: f64) -> Result<f64, SamplingError> {
         let lambda = self.process.lambda(t);
-        if lambda >= 0.0 && lambda.is_finite() {
+        if ReverseProcess::allows(lambda) {
             Ok(lambda)
         } else {
             Err(SamplingError::Lambda { t, lambda })

@@ -25,8 +25,8 @@ pub enum SamplingError {
     /// The diffusion has no time of a log-SNR between two of its times.
     #[error(transparent)]
     Diffusion(#[from] SdeError),
-    /// The weight of the noise is not finite or negative at some time.
-    #[error("the weight λ of the noise is {lambda} at t = {t}, but must be finite and at least 0")]
+    /// The weight of the noise is negative, too large or no number at some time.
+    #[error("the weight λ of the noise is {lambda} at t = {t}, but must be at least 0 and at most {LARGEST:e}", LARGEST = crate::ReverseProcess::LARGEST_LAMBDA)]
     Lambda {
         /// The time.
         t: f64,
@@ -34,7 +34,10 @@ pub enum SamplingError {
         lambda: f64,
     },
     /// The solver is one for the ODE alone, or for weights of the noise up to 1.
-    #[error("the solver `{solver}` is for {allowed}, but at t = {t} λ is {lambda}")]
+    #[error(
+        "the solver `{solver}` is for {allowed}, but at t = {t} λ is {lambda}; {} solve all processes",
+        for_all()
+    )]
     Process {
         /// The solver.
         solver: Solver,
@@ -47,7 +50,8 @@ pub enum SamplingError {
     },
     /// The solver has no error estimate to choose its steps by.
     #[error(
-        "the solver `{solver}` takes the steps of a grid: it has no estimate of its error to keep within a tolerance"
+        "the solver `{solver}` takes the steps of a grid: it has no estimate of its error to keep within a tolerance, as {} have",
+        adaptive()
     )]
     NotAdaptive {
         /// The solver.
@@ -119,6 +123,21 @@ pub enum SamplingError {
         /// The last time of the grid.
         t: f64,
     },
+    /// A grid of one step, which is taken in a way of its own, leaves none for a tolerance.
+    #[error(
+        "the grid has one step, taken as the last one, so that there is none to keep within a tolerance: give it more, or another last step"
+    )]
+    NothingAdaptive,
+    /// The solver asks for the score at the end of the last step, where this one is not finite.
+    #[error(
+        "the solver `{solver}` asks for the score at t = {t}, where it is not finite: take the last step to denoise or noise-free, or end the grid earlier"
+    )]
+    InfiniteAtEnd {
+        /// The solver.
+        solver: Solver,
+        /// The last time of the grid.
+        t: f64,
+    },
     /// The grid starts beyond the horizon of the diffusion.
     #[error("the grid starts at t = {t}, beyond the horizon {horizon}")]
     BeyondHorizon {
@@ -133,4 +152,23 @@ pub enum SamplingError {
         /// The particles that had arrived, `[m, d]`: of whole blocks, in the order of their indices.
         finished: Array2<f64>,
     },
+}
+
+/// The solvers that have an estimate of their error.
+fn adaptive() -> String {
+    names(|solver| solver.properties().adaptive)
+}
+
+/// The solvers of processes with any noise.
+fn for_all() -> String {
+    names(|solver| solver.largest_lambda() == f64::INFINITY)
+}
+
+fn names(chosen: impl Fn(Solver) -> bool) -> String {
+    let names: Vec<&str> = Solver::ALL
+        .into_iter()
+        .filter(|solver| chosen(*solver))
+        .map(|solver| solver.properties().name)
+        .collect();
+    names.join(", ")
 }

@@ -25,13 +25,20 @@ impl ReverseProcess {
     /// The reverse-time SDE, `λ = 1`.
     pub const SDE: Self = Self { lambda: Lambda::Constant(1.0) };
 
-    /// The member `λ` of the family; `None` unless `λ` is finite and at least 0.
+    /// The largest weight of the noise: with more, nothing of a score is left in any precision.
+    pub const LARGEST_LAMBDA: f64 = 1e6;
+
+    /// The member `λ` of the family; `None` unless `λ` is between 0 and [`ReverseProcess::LARGEST_LAMBDA`].
     pub fn family(lambda: f64) -> Option<Self> {
-        let lambda = (lambda >= 0.0 && lambda.is_finite()).then_some(Lambda::Constant(lambda))?;
-        Some(Self { lambda })
+        Self::allows(lambda).then_some(Self { lambda: Lambda::Constant(lambda) })
     }
 
-    /// The member with the weight `λ(t)`, which must be finite and at least 0 wherever it is asked for; a sampler
+    /// Whether a weight is one.
+    pub(crate) fn allows(lambda: f64) -> bool {
+        (0.0..=Self::LARGEST_LAMBDA).contains(&lambda)
+    }
+
+    /// The member with the weight `λ(t)`, which must be between 0 and [`ReverseProcess::LARGEST_LAMBDA`] wherever it is asked for; a sampler
     /// that meets another value stops with [`SamplingError::Lambda`](crate::SamplingError::Lambda).
     pub fn varying(lambda: impl Fn(f64) -> f64 + Send + Sync + 'static) -> Self {
         Self { lambda: Lambda::Varying(Arc::new(lambda)) }

@@ -154,6 +154,7 @@ impl Sampler {
         StandardNormal: Distribution<F>,
     {
         self.check(sde, grid)?;
+        self.check_score(score, sde, grid)?;
         let clock = Instant::now();
         let mut places = Array3::zeros((kept.len(), n, score.dim()));
         let work = Work { sampler: self, score, sde, grid, kept, streams, observer };
@@ -192,7 +193,32 @@ impl Sampler {
         }
     }
 
-    /// Refuses what [`Sampler::sample`] would refuse before its first step.
+    /// Refuses a score that the solver will ask for at the end of the grid, where it is not finite: at one point, a standard
+    /// deviation of the prior from 0 in each coordinate. [`Sampler::sample`] does so before its first step.
+    ///
+    /// # Errors
+    /// If the score is not finite there, or cannot be evaluated.
+    pub fn check_score<F: Real>(
+        &self,
+        score: &dyn Score<F>,
+        sde: &dyn Sde,
+        grid: &TimeGrid,
+    ) -> Result<(), SamplingError> {
+        let (times, steps) = (grid.times(), grid.times().len() - 1);
+        if self.last_step != LastStep::Solver || !self.solver.asks_at_end(steps) {
+            return Ok(());
+        }
+        let t = times[steps];
+        let x = Array2::from_elem((1, score.dim()), F::of(sde.prior().std));
+        let mut found = Array2::zeros(x.raw_dim());
+        score.score(F::of(t), x.view(), found.view_mut())?;
+        match found.iter().all(|s| s.is_finite()) {
+            true => Ok(()),
+            false => Err(SamplingError::InfiniteAtEnd { solver: self.solver, t }),
+        }
+    }
+
+    /// Refuses what [`Sampler::sample`] would refuse before its first step, whatever the score.
     ///
     /// # Errors
     /// If the solver does not know the process or has no error estimate to keep within the tolerance, or the grid does not fit.
@@ -210,12 +236,15 @@ impl Sampler {
             if !self.solver.properties().adaptive {
                 return Err(SamplingError::NotAdaptive { solver: self.solver });
             }
+            if times.len() == 2 && self.last_step != LastStep::Solver {
+                return Err(SamplingError::NothingAdaptive);
+            }
         }
         let largest = self.solver.largest_lambda();
         let middles = grid.steps().map(|(from, to)| 0.5 * (from + to));
         for t in times.iter().copied().chain(middles) {
             let lambda = self.process.lambda(t);
-            if !(lambda >= 0.0 && lambda.is_finite()) {
+            if !ReverseProcess::allows(lambda) {
                 return Err(SamplingError::Lambda { t, lambda });
             }
             if lambda > largest {

@@ -125,6 +125,22 @@ impl Solver {
         }
     }
 
+    /// Whether it asks for the score at the last of the times of a grid of so many steps.
+    pub(crate) fn asks_at_end(self, steps: usize) -> bool {
+        match self {
+            Self::Heun
+            | Self::RungeKutta4
+            | Self::BogackiShampine
+            | Self::DormandPrince
+            | Self::PredictorCorrector => true,
+            // They start by the Runge–Kutta method of order 4.
+            Self::AdamsBashforth2 => steps < 2,
+            Self::AdamsBashforth3 => steps < 3,
+            Self::AdamsBashforth4 => steps < 4,
+            _ => false,
+        }
+    }
+
     /// The power of the step with which its estimate of the error falls.
     pub(crate) fn error_order(self) -> f64 {
         match self {

@@ -94,8 +94,8 @@ pub(crate) trait Trials {
     fn check(&self, steps: usize, to: f64) -> Result<(), SamplingError>;
 }
 
-/// The most steps of a block whose steps are adaptive.
-const MOST_STEPS: u64 = 1_000_000;
+/// The most steps of a block whose steps are adaptive, those taken back included: more than any use of a sampler asks for.
+const MOST_STEPS: u64 = 100_000;
 
 impl StepControl {
     /// Takes the steps from `start` to `end`, in either direction, the first to `next`; returns how many were kept and
@@ -119,14 +119,20 @@ impl StepControl {
                 trials.keep(steps, t, to)?;
                 kept += 1;
                 t = to;
-                continue;
+            } else {
+                taken_back += 1;
             }
-            taken_back += 1;
-            if h.abs() < smallest || kept + taken_back >= MOST_STEPS {
-                trials.check(steps, to)?;
+            let small = !counts && h.abs() < smallest;
+            if t != end && (small || kept + taken_back >= MOST_STEPS) {
+                if !counts {
+                    trials.check(steps, to)?;
+                }
+                let steps = (kept + taken_back) as usize;
                 return Err(SamplingError::StepTooSmall { particle: 0, t, step: h.abs(), steps });
             }
-            trials.take_back();
+            if !counts {
+                trials.take_back();
+            }
         }
         Ok([kept, taken_back])
     }

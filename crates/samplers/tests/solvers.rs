@@ -232,6 +232,45 @@ impl Score<f64> for Wall {
     }
 }
 
+/// No force, in so many dimensions.
+struct Still(usize);
+
+impl Score<f64> for Still {
+    fn dim(&self) -> usize {
+        self.0
+    }
+
+    fn score(
+        &self,
+        _t: f64,
+        _x: ArrayView2<'_, f64>,
+        mut out: ArrayViewMut2<'_, f64>,
+    ) -> Result<(), BatchError> {
+        out.fill(0.0);
+        Ok(())
+    }
+}
+
+/// `−x/σ_t²`.
+struct InfiniteAtZero;
+
+impl Score<f64> for InfiniteAtZero {
+    fn dim(&self) -> usize {
+        1
+    }
+
+    fn score(
+        &self,
+        t: f64,
+        x: ArrayView2<'_, f64>,
+        mut out: ArrayViewMut2<'_, f64>,
+    ) -> Result<(), BatchError> {
+        let variance = OrnsteinUhlenbeck::PAPER.marginal(t).sigma.powi(2);
+        out.assign(&x.mapv(|x| -x / variance));
+        Ok(())
+    }
+}
+
 #[test]
 fn what_cannot_be_solved_is_refused() {
     let problem = &problems()[1];
@@ -269,6 +308,37 @@ fn what_cannot_be_solved_is_refused() {
     let open = TimeGrid::new(vec![10.0, 5.0]).unwrap();
     let sampler = Sampler { last_step: LastStep::Denoise, ..heun.clone() };
     assert_eq!(run(sampler, &open), SamplingError::NothingToDenoise { t: 5.0 });
+
+    let one = TimeGrid::new(vec![10.0, 0.0]).unwrap();
+    let tolerance = Some(Tolerance { absolute: 1e-3, relative: 1e-3 });
+    let error = run(Sampler { tolerance, ..heun.clone() }, &one);
+    assert_eq!(error, SamplingError::NothingAdaptive);
+    assert_eq!(ReverseProcess::family(2e6).map(|process| process.lambda(1.0)), None);
+    let process = ReverseProcess::varying(|_| 1e200);
+    let error = run(Sampler { process, ..heun.clone() }, &grid);
+    assert!(matches!(error, SamplingError::Lambda { .. }), "{error}");
+    // More steps than any use asks for, none of which is taken back.
+    let tolerance = Some(Tolerance { absolute: 1e-12, relative: 0.0 });
+    let sampler = Sampler { tolerance, process: ReverseProcess::ODE, ..heun.clone() };
+    let grid = GridRule::Uniform { steps: 1_000_000 }.grid(&sde).unwrap();
+    let line = &Still(1);
+    let error = sampler.sample::<f64>(line, &sde, &grid, 1, Streams::new(7), &Unobserved);
+    let Err(SamplingError::StepTooSmall { steps, .. }) = error else { panic!("{error:?}") };
+    assert_eq!(steps, 100_000);
+
+    // A score that is not finite where the solver asks for it.
+    let whole = GridRule::LogSnr { steps: 5, t_min: None }.grid(&sde).unwrap();
+    for solver in Solver::ALL {
+        let process = ReverseProcess::ODE;
+        let sampler =
+            Sampler { solver, process, last_step: LastStep::Solver, ..Sampler::default() };
+        let outcome =
+            sampler.sample(&InfiniteAtZero, &sde, &whole, 4, Streams::new(7), &Unobserved);
+        match outcome {
+            Err(error) => assert_eq!(error, SamplingError::InfiniteAtEnd { solver, t: 0.0 }),
+            Ok(samples) => assert!(samples.particles.iter().all(|x| x.is_finite()), "{solver}"),
+        }
+    }
 
     // A wall in the way of adaptive steps: they get smaller until they end.
     let tolerance = Some(Tolerance { absolute: 1e-3, relative: 1e-3 });

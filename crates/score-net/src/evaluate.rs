@@ -162,8 +162,8 @@ impl<E: Element> Potential<E> for ScoreNetwork<E> {
     }
 }
 
-/// A potential has both from [`Potential::jet`], a vector score from its first derivatives: from the kernels, where there
-/// are any.
+/// A potential has both from [`Potential::jet`], a vector score from its first derivatives: from the kernels, where
+/// there are any.
 impl<E: Element> ScoreDivergence<E> for ScoreNetwork<E> {
     fn score_and_divergence(
         &self,

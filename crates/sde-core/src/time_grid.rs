@@ -25,9 +25,27 @@ pub enum TimeGridError {
         /// Its value.
         time: f64,
     },
-    /// The grid starts later than the diffusion ends.
-    #[error("the grid starts at t = {time}, but the diffusion ends at {horizon}")]
-    BeyondHorizon {
+    /// Fewer than two steps of a grid that goes to `t_min` and from there to 0.
+    #[error("the grid needs at least 2 steps, one of them from t_min to 0, but has {steps}")]
+    OneStep {
+        /// The number of steps.
+        steps: usize,
+    },
+    /// The time before the last step is none of the diffusion.
+    #[error(
+        "the time before the last step, t_min, is {t_min}, but must be between 0 and the horizon {horizon}"
+    )]
+    LastTime {
+        /// Its value.
+        t_min: f64,
+        /// The horizon.
+        horizon: f64,
+    },
+    /// The grid does not start where particles are those of the prior.
+    #[error(
+        "the grid starts at t = {time}, but particles start from the prior, at the horizon {horizon}"
+    )]
+    Start {
         /// The first time.
         time: f64,
         /// The horizon.
@@ -199,7 +217,7 @@ impl GridRule {
     ///
     /// # Errors
     /// If there are too few steps, `t_min` is not between 0 and the horizon, `rho` is not at least 1, or given times
-    /// do not fall from at most the horizon.
+    /// do not fall from the horizon.
     pub fn grid(&self, sde: &dyn Sde) -> Result<TimeGrid, TimeGridError> {
         let horizon = sde.horizon();
         // Each time by its own formula: no error accumulates, and the last is exactly 0.
@@ -214,11 +232,11 @@ impl GridRule {
                       level: &dyn Fn(f64) -> f64,
                       at: &dyn Fn(f64) -> f64| {
             if steps < 2 {
-                return Ok(Vec::new());
+                return Err(TimeGridError::OneStep { steps });
             }
             let t_min = t_min.unwrap_or_else(|| time(LAST_LOG_SNR));
             if !(t_min > 0.0 && t_min < horizon) {
-                return Err(TimeGridError::NotDecreasing { index: steps - 1, time: t_min });
+                return Err(TimeGridError::LastTime { t_min, horizon });
             }
             let [first, last] = [horizon, t_min].map(level);
             let between =
@@ -236,8 +254,8 @@ impl GridRule {
                 levels(steps, t_min, &f64::sqrt, &|root| root * root)?
             }
             Self::Times(ref times) => match times.first() {
-                Some(&time) if time > horizon => {
-                    return Err(TimeGridError::BeyondHorizon { time, horizon });
+                Some(&time) if (time - horizon).abs() > 1e-12 * horizon => {
+                    return Err(TimeGridError::Start { time, horizon });
                 }
                 _ => times.clone(),
             },
@@ -282,7 +300,9 @@ mod tests {
         assert!(GridRule::Uniform { steps: 0 }.grid(&OrnsteinUhlenbeck::PAPER).is_err());
         assert!(GridRule::TwoLevel { coarse: 3, fine: 0 }.grid(&OrnsteinUhlenbeck::PAPER).is_err());
         let late = GridRule::Times(vec![10.5, 1.0]).grid(&OrnsteinUhlenbeck::PAPER);
-        assert_eq!(late, Err(TimeGridError::BeyondHorizon { time: 10.5, horizon: 10.0 }));
+        assert_eq!(late, Err(TimeGridError::Start { time: 10.5, horizon: 10.0 }));
+        let early = GridRule::Times(vec![5.0, 1.0]).grid(&OrnsteinUhlenbeck::PAPER);
+        assert_eq!(early, Err(TimeGridError::Start { time: 5.0, horizon: 10.0 }));
         assert!(GridRule::Times(vec![1.0]).grid(&OrnsteinUhlenbeck::PAPER).is_err());
         for (steps, t_min) in [(1, 0.1), (5, 0.0), (5, 10.0), (5, f64::NAN)] {
             let t_min = Some(t_min);
@@ -316,7 +336,7 @@ mod tests {
             let step = (10.0_f64.sqrt() - 0.1_f64.sqrt()) / 10.0;
             assert!((pair[0] - pair[1] - step).abs() < 1e-12);
         }
-        let times = vec![3.0, 1.0, 0.5];
+        let times = vec![10.0, 1.0, 0.5];
         let grid = GridRule::Times(times.clone()).grid(&OrnsteinUhlenbeck::PAPER).unwrap();
         assert_eq!(grid.times(), times);
     }

@@ -40,7 +40,13 @@ use crate::residual_of_jet;
 ///
 /// **Errors.** Paths come in antithetic pairs of opposite noise. The mean of a pair is one of `M` independent units
 /// `U_j`, and with the delta method `se² = s_U²/(M Ū²)` for `log Ū`, whose mean is `log u − se²/2` up to higher
-/// orders: this bias is added back. Neither is of use where few paths carry all of the weight, nor would more paths
+/// orders: this bias is added back.
+///
+/// The error of the quadrature shows in the same paths: without every other node the estimate moves by three times it where it
+/// falls as the square of the step, and by as much where it falls as the step, as that of a network does whose `Δφ` is a row of
+/// spikes. It is reported as [`LogDensity::quadrature`]: where it is above the standard error, more steps are needed.
+///
+/// Neither is of use where few paths carry all of the weight, nor would more paths
 /// soon help; the *effective number of paths* is the smaller of `(Σ w_i)²/Σ w_i²` (Kong, Liu and Wong, J. Amer.
 /// Statist. Assoc. 89 (1994)) and `1/(1/N + se²)`, which is the same for independent paths, and less where those of a
 /// pair are alike. Below [`SdeDensity::least_effective`] the estimate is [`Withheld`]. It can only count the paths it
@@ -116,6 +122,9 @@ pub struct LogDensity {
     pub value: f64,
     /// Its standard error.
     pub standard_error: f64,
+    /// By how much it differs from what every other node of the same paths gives: of the size of the error of the quadrature, or
+    /// larger, and no part of the standard error.
+    pub quadrature: f64,
     /// The effective number of paths.
     pub effective: f64,
 }
@@ -162,7 +171,10 @@ impl SdeDensity {
             }
             let (log_mean, standard_error) = moments.log_mean();
             let effective = moments.effective(self.paths);
-            let found = LogDensity { value: start + log_mean, standard_error, effective };
+            let value = start + log_mean;
+            let coarser = walk.schedule.coarser_start * epsilon[point].wide();
+            let quadrature = (moments.log_coarser() + coarser).abs();
+            let found = LogDensity { value, standard_error, quadrature, effective };
             Ok(self.enough(effective).map(|()| found))
         };
         walk.moments()?.into_iter().enumerate().map(log_density).collect()

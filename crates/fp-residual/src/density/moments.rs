@@ -10,6 +10,8 @@ pub(super) struct Moments {
     squares: f64,
     /// `Σ w²` over the paths, if `U` is the mean of as many weights `w` in each unit.
     paths: f64,
+    /// `Σ U` by the quadrature of every other node.
+    pub(super) coarser: f64,
     /// For each component `[Σ D, Σ D², Σ D U]`.
     vector: Vec<[f64; 3]>,
 }
@@ -18,7 +20,7 @@ impl Moments {
     /// Of no units, for weights about `e^{offset}`, with vectors of length `dim`.
     pub(super) fn new(offset: f64, dim: usize) -> Self {
         let vector = vec![[0.0; 3]; dim];
-        Self { offset, units: 0.0, sum: 0.0, squares: 0.0, paths: 0.0, vector }
+        Self { offset, units: 0.0, sum: 0.0, squares: 0.0, paths: 0.0, coarser: 0.0, vector }
     }
 
     /// Adds a unit, of which `U`, `Σ w²` and `D` are given times `e^{−offset}` or its square.
@@ -39,6 +41,7 @@ impl Moments {
             let factor = (part.offset - offset).exp();
             part.offset = offset;
             part.sum *= factor;
+            part.coarser *= factor;
             part.squares *= factor * factor;
             part.paths *= factor * factor;
             for [d, dd, du] in &mut part.vector {
@@ -49,6 +52,7 @@ impl Moments {
         }
         self.units += other.units;
         self.sum += other.sum;
+        self.coarser += other.coarser;
         self.squares += other.squares;
         self.paths += other.paths;
         for (sums, others) in self.vector.iter_mut().zip(other.vector) {
@@ -68,6 +72,11 @@ impl Moments {
     pub(super) fn log_mean(&self) -> (f64, f64) {
         let variance = self.relative_variance();
         ((self.sum / self.units).ln() + self.offset + 0.5 * variance, variance.sqrt())
+    }
+
+    /// What the quadrature by every other node adds to the logarithm of the mean.
+    pub(super) fn log_coarser(&self) -> f64 {
+        (self.coarser / self.sum).ln()
     }
 
     /// The quotients `c D̄/Ū` with their bias taken off, and their standard errors. With `e = D − R U` and `R = D̄/Ū`

@@ -99,6 +99,8 @@ struct Paths<'w, 'a, F> {
     jet: Jet<F>,
     /// `A` so far, since the last resampling.
     log_weights: Vec<f64>,
+    /// What the quadrature by every other node would add to `A`.
+    coarser: Vec<f64>,
     /// The noise of the first step of each pair, if it is needed at the end: `[pairs, d]`.
     first: Array2<f64>,
     /// For each point, where resampling takes place next.
@@ -128,6 +130,7 @@ impl<'w, 'a, F: Real> Paths<'w, 'a, F> {
             place: Array2::from_shape_fn((rows, dim), |(row, k)| x[[points.start + row / own, k]]),
             jet: Jet::zeros(rows, dim),
             log_weights: vec![0.0; rows],
+            coarser: vec![0.0; rows],
             first: Array2::zeros((pairs, dim)),
             offsets: vec![0.0; points.len()],
             log_factors: vec![0.0; points.len()],
@@ -185,6 +188,7 @@ impl<'w, 'a, F: Real> Paths<'w, 'a, F> {
                 change += prior.log_density(&wide) - self.jet.value[row].wide();
             }
             *log_weight += change;
+            self.coarser[row] += step.coarser * epsilon[row].wide();
             if !log_weight.is_finite() {
                 let point = self.points.start + row / self.own;
                 let place = self.place.row(row).iter().map(|x| x.wide()).collect();
@@ -213,12 +217,14 @@ impl<'w, 'a, F: Real> Paths<'w, 'a, F> {
             let drawn = systematic(&means, self.offsets[point]);
             let place = self.place.slice_axis(Axis(0), rows.clone().into()).to_owned();
             let weights = log_weights.to_vec();
+            let coarser = self.coarser[rows.clone()].to_vec();
             for (to, &from) in drawn.iter().enumerate() {
                 for own_row in 0..together {
                     let (source, row) =
                         (from * together + own_row, rows.start + to * together + own_row);
                     self.place.row_mut(row).assign(&place.row(source));
                     self.log_weights[row] = weights[source] - means[from];
+                    self.coarser[row] = coarser[source];
                 }
             }
             if !self.first.is_empty() {
@@ -238,23 +244,28 @@ impl<'w, 'a, F: Real> Paths<'w, 'a, F> {
         let dim = if self.first.is_empty() { 0 } else { dim };
         let moments = |point: usize| {
             let log_weights = &self.log_weights[point * own..(point + 1) * own];
+            let coarser = &self.coarser[point * own..(point + 1) * own];
             let (effective, log_mean) = effective_and_log_mean(log_weights);
+            let mut coarse = 0.0;
             let mut pairs = Moments::new(log_mean, dim);
             let mut sums = vec![0.0; dim];
             for (pair, log_weights) in log_weights.chunks_exact(2).enumerate() {
                 let [a, b] = [log_weights[0], log_weights[1]].map(|a| (a - log_mean).exp());
+                coarse += 0.5 * (a * coarser[2 * pair].exp() + b * coarser[2 * pair + 1].exp());
                 let half = 0.5 * (a - b);
                 let noise = |k: usize| half * self.first[[point * own / 2 + pair, k]];
                 sums.iter_mut().enumerate().for_each(|(k, sum)| *sum += noise(k));
                 pairs.add(0.5 * (a + b), a * a + b * b, (0..dim).map(noise));
             }
             if self.walk.settings.resampling.is_none() {
+                pairs.coarser = coarse;
                 return pairs;
             }
             let mut whole = Moments::new(log_mean + self.log_factors[point], dim);
             // As many equal weights as were effective when fewest were.
             let squares = (own * own) as f64 / self.least[point].min(effective);
             whole.add(1.0, squares, sums.iter().map(|sum| sum / (own / 2) as f64));
+            whole.coarser = coarse / (own / 2) as f64;
             whole
         };
         (0..self.points.len()).map(moments).collect()

@@ -16,6 +16,8 @@ pub(super) struct Step {
     pub(super) spread: f64,
     /// The weight of `ε` at its end.
     pub(super) weight: f64,
+    /// What the weight is with every other node only, less `weight`.
+    pub(super) coarser: f64,
 }
 
 /// The steps from `t` to `T`.
@@ -23,6 +25,8 @@ pub(super) struct Step {
 pub(super) struct Schedule {
     /// The weight of `ε` at `t`.
     pub(super) start: f64,
+    /// What that is with every other node only, less `start`.
+    pub(super) coarser_start: f64,
     pub(super) steps: Vec<Step>,
 }
 
@@ -51,24 +55,35 @@ impl Schedule {
         }
         let mut schedule = Self::through(sde, &times);
         schedule.steps[0].weight += schedule.start;
-        schedule.start = 0.0;
+        schedule.steps[0].coarser += schedule.coarser_start;
+        (schedule.start, schedule.coarser_start) = (0.0, 0.0);
         Ok(schedule)
     }
 
     fn through(sde: &dyn Sde, times: &[f64]) -> Self {
         let last = times.len() - 1;
+        // Nodes 0, 2, 4 … and the last.
+        let coarse = |k: usize| match k {
+            _ if k % 2 == 1 && k != last => 0.0,
+            _ if k == last => 0.5 * (times[k] - times[k - 2 + k % 2]),
+            _ => 0.5 * (times[last.min(k + 2)] - times[k.saturating_sub(2)]),
+        };
         let step = |k: usize| {
             let (from, to) = (sde.marginal(times[k - 1]), sde.marginal(times[k]));
             // ρ² = σ_to² − r² σ_from² without cancellation; at t = 0 the log-SNR is infinite.
             let fall = to.log_snr() - from.log_snr();
+            let weight = 0.5 * (times[last.min(k + 1)] - times[k - 1]);
             Step {
                 t: times[k],
                 ratio: to.alpha / from.alpha,
                 spread: to.sigma * (-fall.exp_m1()).sqrt(),
-                weight: 0.5 * (times[last.min(k + 1)] - times[k - 1]),
+                weight,
+                coarser: coarse(k) - weight,
             }
         };
-        Self { start: 0.5 * (times[1] - times[0]), steps: (1..=last).map(step).collect() }
+        let start = 0.5 * (times[1] - times[0]);
+        let steps = (1..=last).map(step).collect();
+        Self { start, coarser_start: coarse(0) - start, steps }
     }
 }
 
