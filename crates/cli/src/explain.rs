@@ -107,18 +107,20 @@ pub(crate) fn text(report: &ExplainReport) -> String {
         );
     }
     if !report.attribution.is_empty() {
-        text.push_str("\n        t    ½g²‖∇w‖    std of ε   mean of ε  Λ largest    median\n");
-        for at in &report.attribution {
+        text.push_str("\n        t    ½g²‖∇w‖  spread of ε  median of ε  Λ largest    median\n");
+        // Every third: the others are in the figure, and in JSON.
+        for at in report.attribution.iter().step_by(3) {
             let velocity = at.velocity.map_or_else(|| "–".to_owned(), |v| format!("{v:.3e}"));
             let _ = writeln!(
                 text,
-                "{:9.2e}  {velocity:>10}  {:10.3e}  {:10.2e}  {:9.2e}  {:8.1e}",
-                at.t, at.residual_std, at.residual_mean, at.lipschitz_max, at.lipschitz_median
+                "{:9.2e}  {velocity:>10}  {:11.3e}  {:11.2e}  {:9.2e}  {:8.1e}",
+                at.t, at.residual_spread, at.residual_median, at.lipschitz_max, at.lipschitz_median
             );
         }
         text.push_str(
-            "½g²∇w is by what the velocities of the two laws differ; all norms and means are over the SDE's law. The mean of ε \
-             is a function of t alone, and makes no difference. Λ: one-sided Lipschitz numbers of the ODE.\n",
+            "½g²∇w is by what the velocities of the two laws differ; its norm is over the SDE's law, as are the median of ε, a \
+             function of t alone that makes no difference, and the spread of ε, half of the range of its middle 80 %. Λ: one-sided Lipschitz \
+             numbers of the ODE.\n",
         );
     }
     if !report.rotation.is_empty() {

@@ -2,7 +2,7 @@
 
 use fokker_fp_residual::{
     Energy, Estimate, Growth, LipschitzRule, SdeDensity, growth_exponents, lipschitz_bound,
-    one_sided_lipschitz, pathwise_bound, score_jacobian,
+    one_sided_lipschitz, pathwise_bound, residual, score_jacobian,
 };
 use fokker_samplers::{Flow, Solver};
 use fokker_sde_core::{Potential, Purpose, Score, Sde, Streams};
@@ -37,7 +37,6 @@ pub(super) fn attribute(
     let potential: &dyn Potential<f32> = network;
     let all = Energy::new(potential, study.sde, times, sde_paths.view(), 1, study.streams())?;
     let identity = identity(study, sde_paths, ends)?;
-    let moments = all.moments()?;
 
     let followed = (study.explanation.points / SHARE).max(2);
     let both = [sde_paths, ode_paths].map(|paths| paths.slice_axis(Axis(1), (..followed).into()));
@@ -71,12 +70,21 @@ pub(super) fn attribute(
     let (along_trajectories, direct) = gradients.bound_and_energy(study, &nodes, both[0])?;
     let attribution = nodes.iter().enumerate().map(|(node, &index)| {
         let (velocity, withheld) = gradients.velocity(study, node, times[index])?;
-        let mut numbers = lipschitz.row(index).to_vec();
-        numbers.sort_unstable_by(f64::total_cmp);
+        let sorted = |mut values: Vec<f64>| {
+            values.sort_unstable_by(f64::total_cmp);
+            values
+        };
+        let numbers = sorted(lipschitz.row(index).to_vec());
+        let t = times[index];
+        let x = sde_paths.index_axis(Axis(0), index);
+        let at = Array1::from_elem(x.nrows(), t as f32);
+        let epsilon = residual::<f32>(network, study.sde, at.view(), x)?;
+        let epsilon = sorted(epsilon.iter().map(|&e| f64::from(e)).collect());
+        let quantile = |q: f64| epsilon[(q * (epsilon.len() - 1) as f64).round() as usize];
         Ok(Attribution {
-            t: times[index],
-            residual_mean: moments[index].mean.mean,
-            residual_std: moments[index].variance.mean.max(0.0).sqrt(),
+            t,
+            residual_median: quantile(0.5),
+            residual_spread: 0.5 * (quantile(0.9) - quantile(0.1)),
             velocity,
             lipschitz_max: numbers[numbers.len() - 1],
             lipschitz_median: numbers[numbers.len() / 2],
@@ -111,7 +119,7 @@ fn identity(
     let mut phi = Array1::zeros(known.len());
     study.network.potential(t.view(), paths.index_axis(Axis(0), last), phi.view_mut())?;
     let densities = known.iter().filter_map(|&i| ends.sde[i]);
-    let w: Array1<f64> = densities.zip(&phi).map(|(p, &phi)| p - f64::from(phi)).collect();
+    let w: Array1<f64> = densities.zip(&phi).map(|(p, &phi)| p.value - f64::from(phi)).collect();
     let energy = Energy::new::<f32>(
         study.network,
         study.sde,
@@ -162,9 +170,8 @@ impl Gradients {
         };
         for (copy, estimates) in found.estimates.iter_mut().enumerate() {
             for (node, &index) in nodes.iter().enumerate() {
-                if study.progress.cancelled() {
-                    return Err(Error::Cancelled);
-                }
+                let (done, all) = (copy * nodes.len() + node, 2 * nodes.len());
+                study.estimating("gradients of the densities", done, all)?;
                 let (t, x) = (study.times[index], x.index_axis(Axis(0), index));
                 if index == 0 {
                     estimates.index_axis_mut(Axis(0), 0).assign(&at_horizon(study, x)?);

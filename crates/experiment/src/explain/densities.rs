@@ -1,6 +1,6 @@
 //! The densities of both samplers' laws at points, and what follows from them: divergences and likelihoods.
 
-use fokker_fp_residual::{Estimate, SdeDensity};
+use fokker_fp_residual::{Estimate, LogDensity, SdeDensity};
 use fokker_samplers::{Flow, Solver, Tolerance};
 use fokker_sde_core::{Potential, Real, ScoreDivergence, Sde, Streams};
 use ndarray::{Array1, ArrayView2};
@@ -18,7 +18,7 @@ pub(super) const MOST_WITHHELD: f64 = 0.01;
 /// Log-densities at some points, in nats.
 pub(crate) struct LogDensities {
     /// Of the SDE's law, where it is known.
-    pub(crate) sde: Vec<Option<f64>>,
+    pub(crate) sde: Vec<Option<LogDensity>>,
     /// Of the ODE's law.
     pub(crate) ode: Vec<f64>,
 }
@@ -35,16 +35,21 @@ impl LogDensities {
     ) -> Result<Self, Error> {
         let last = times[times.len() - 1];
         let found = density.log_density(potential, sde, last, x, streams)?;
-        let sde_density = found.into_iter().map(|found| found.ok().map(|found| found.value));
+        let sde_density = found.into_iter().map(Result::ok);
         let rising: Vec<f64> = times.iter().rev().copied().collect();
         let flow = Flow { solver: Solver::DormandPrince, tolerance: Some(TOLERANCE) };
         let (ode, _): (Array1<f64>, _) = flow.log_density(potential, sde, x, &rising)?;
         Ok(Self { sde: sde_density.collect(), ode: ode.to_vec() })
     }
 
-    /// `log p^SDE − log p^ODE` where it is known.
-    pub(crate) fn differences(&self) -> Vec<Option<f64>> {
-        self.sde.iter().zip(&self.ode).map(|(sde, ode)| sde.map(|sde| sde - ode)).collect()
+    /// The mean of `log p^SDE − log p^ODE`.
+    pub(crate) fn mean_difference(&self) -> Result<PointMean, Error> {
+        let values = self
+            .sde
+            .iter()
+            .zip(&self.ode)
+            .map(|(sde, ode)| sde.map(|sde| LogDensity { value: sde.value - ode, ..sde }));
+        PointMean::of("KL divergence", &values.collect::<Vec<_>>())
     }
 }
 
@@ -55,7 +60,9 @@ pub struct PointMean {
     pub mean: Option<f64>,
     /// Its standard error, by the spread over the points, which that of their estimates is part of.
     pub standard_error: Option<f64>,
-    /// A 95 % interval, `mean ± 1.96 standard_error`.
+    /// The mean of how far the quadrature along paths may be off.
+    pub quadrature: Option<f64>,
+    /// A 95 % interval, `mean ± (1.96 standard_error + quadrature)`.
     pub interval: Option<[f64; 2]>,
     /// The number of points.
     pub points: usize,
@@ -64,21 +71,37 @@ pub struct PointMean {
 }
 
 impl PointMean {
-    /// Of these values.
-    pub(crate) fn of(what: &'static str, values: &[Option<f64>]) -> Result<Self, Error> {
-        let known: Vec<f64> = values.iter().flatten().copied().collect();
+    /// Of these values with their errors.
+    pub(crate) fn of(what: &'static str, values: &[Option<LogDensity>]) -> Result<Self, Error> {
+        let known: Vec<f64> = values.iter().flatten().map(|known| known.value).collect();
         let withheld = values.len() - known.len();
         let few = withheld as f64 <= MOST_WITHHELD * values.len() as f64 && known.len() > 1;
         let found = few.then(|| Estimate::of_values(what, &known)).transpose()?;
+        let off: f64 = values.iter().flatten().map(|known| known.quadrature).sum();
+        let off = off / known.len() as f64;
         Ok(Self {
             mean: found.map(|found| found.mean),
             standard_error: found.map(|found| found.standard_error),
+            quadrature: found.map(|_| off),
             interval: found.map(|Estimate { mean, standard_error }| {
-                [-1.96, 1.96].map(|quantile| mean + quantile * standard_error)
+                [-1.0, 1.0].map(|sign| mean + sign * (1.96 * standard_error + off))
             }),
             points: values.len(),
             withheld,
         })
+    }
+
+    /// Of values that are known to more digits than count.
+    pub(crate) fn of_exact(what: &'static str, values: &[f64]) -> Result<Self, Error> {
+        let exact = |&value| {
+            Some(LogDensity {
+                value,
+                standard_error: 0.0,
+                quadrature: 0.0,
+                effective: f64::INFINITY,
+            })
+        };
+        Self::of(what, &values.iter().map(exact).collect::<Vec<_>>())
     }
 
     /// With the opposite sign.
@@ -173,7 +196,7 @@ mod tests {
                 });
                 let found = LogDensities::at(&potential, &sde, &times, x.view(), &density, streams)
                     .unwrap();
-                let mean = PointMean::of("KL divergence", &found.differences()).unwrap();
+                let mean = found.mean_difference().unwrap();
                 let mean = if reverse { mean.negated() } else { mean };
                 let [low, high] = mean.interval.unwrap();
                 held += usize::from((low..=high).contains(&expected));
@@ -185,9 +208,15 @@ mod tests {
 
     #[test]
     fn a_mean_is_withheld_if_many_points_lack_a_value() {
-        let mut values: Vec<Option<f64>> = (0..200).map(|i| Some(f64::from(i % 2))).collect();
+        let known =
+            |value| LogDensity { value, standard_error: 0.0, quadrature: 0.01, effective: 9.0 };
+        let mut values: Vec<_> = (0..200).map(|i| Some(known(f64::from(i % 2)))).collect();
         let all = PointMean::of("value", &values).unwrap();
         assert_eq!((all.mean, all.withheld), (Some(0.5), 0));
+        let half = 1.96 * (0.25_f64 / 199.0).sqrt() + 0.01;
+        assert!(all.interval.is_some_and(|[low, high]| {
+            (high - 0.5 - half).abs().max((0.5 - low - half).abs()) < 1e-12
+        }));
         values[3] = None;
         values[7] = None;
         assert!(PointMean::of("value", &values).unwrap().mean.is_some());

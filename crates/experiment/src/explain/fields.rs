@@ -15,7 +15,7 @@ const CELLS: usize = 128;
 const STEPS: usize = 200;
 
 /// Where the density is below this share of its maximum there are hardly any particles, and nothing is drawn.
-const LEAST_DENSITY: f64 = 1e-4;
+const LEAST_DENSITY: f64 = 1e-3;
 
 /// Values of `log(α²/σ²)` whose times are drawn.
 const LOG_SNR: [f64; 5] = [-1.0, 1.0, 3.0, 5.0, 7.0];
@@ -47,9 +47,8 @@ pub(crate) fn fields<F: Real>(
     extent: f64,
     progress: &dyn Progress,
 ) -> Result<FieldFigure, Error> {
-    // A fifth more than what is drawn, so that its walls are far from it.
-    let (cells, reach) =
-        (CELLS + CELLS / 5 / 2 * 2, extent * (1.0 + (CELLS / 5 / 2 * 2) as f64 / CELLS as f64));
+    // Walls stand at twice what is drawn.
+    let (cells, reach) = (2 * CELLS, 2.0 * extent);
     let grid =
         CellGrid::square(cells, reach).map_err(|error| Error::Internal(error.to_string()))?;
     let rule = GridRule::LogSnr { steps: STEPS, t_min: Some(last) };
@@ -89,7 +88,7 @@ pub(crate) fn fields<F: Real>(
         columns,
         rows: vec![
             FieldRow { label: "residual ε − mean".to_owned(), panels: residuals },
-            FieldRow { label: "½g²|∇w|".to_owned(), panels: differences },
+            FieldRow { label: "½g²|grad w|".to_owned(), panels: differences },
         ],
     })
 }

@@ -9,7 +9,7 @@ mod rotation;
 
 use std::path::Path;
 
-use fokker_fp_residual::{DenoisingBatch, SdeDensity, VariationalBound};
+use fokker_fp_residual::{DenoisingBatch, LogDensity, SdeDensity, VariationalBound};
 use fokker_samplers::{LastStep, ReverseProcess, Sampler, Solver};
 use fokker_score_net::{Checkpoint, InstructionSet, Output, ScoreNetwork};
 use fokker_sde_core::{
@@ -17,6 +17,7 @@ use fokker_sde_core::{
     TimeGrid,
 };
 use ndarray::{Array1, Array2, Array3, Axis};
+use rand::Rng;
 
 use densities::LogDensities;
 pub use densities::{Divergences, Likelihoods, PointMean};
@@ -29,7 +30,7 @@ pub use rotation::RotationAt;
 use crate::sample::Counter;
 use crate::side::Side;
 use crate::target_law::TargetLaw;
-use crate::{Error, Method, Progress, Protocol, TargetSource, files, gap};
+use crate::{Error, Event, Method, Progress, Protocol, TargetSource, files, gap};
 
 /// How much is computed to explain a model.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,6 +47,9 @@ pub struct Explanation {
 
 /// Trajectories over which the residual is averaged, at least as many as points.
 const TRAJECTORIES: usize = 8192;
+
+/// Points whose densities are estimated between two looks at signals.
+const BATCH: usize = 256;
 
 impl Default for Explanation {
     fn default() -> Self {
@@ -195,16 +199,15 @@ impl Study<'_> {
         let at_sde = self.log_densities(&ends(&sde_paths))?;
         let at_ode = self.log_densities(&ends(&ode_paths))?;
         report.divergences = Some(Divergences {
-            sde_from_ode: PointMean::of("KL divergence", &at_sde.differences())?,
-            ode_from_sde: PointMean::of("KL divergence", &at_ode.differences())?.negated(),
+            sde_from_ode: at_sde.mean_difference()?,
+            ode_from_sde: at_ode.mean_difference()?.negated(),
         });
         if let Some(law) = law {
             let x = self.diffused(law);
             let at_data = self.log_densities(&x)?;
-            let ode: Vec<Option<f64>> = at_data.ode.iter().copied().map(Some).collect();
             report.likelihoods = Some(Likelihoods {
                 sde: PointMean::of("log-likelihood", &at_data.sde)?,
-                ode: PointMean::of("log-likelihood", &ode)?,
+                ode: PointMean::of_exact("log-likelihood", &at_data.ode)?,
                 held_out: law.held_out || law.points.is_none(),
             });
             report.variational = self.variational(law, &x, &at_data)?;
@@ -245,26 +248,39 @@ impl Study<'_> {
         let t = Array1::from_elem(x.nrows(), self.last_time() as f32);
         let mut log_p = Array1::zeros(x.nrows());
         exact.potential(t.view(), x.view(), log_p.view_mut())?;
-        let divergence = |densities: &mut dyn Iterator<Item = Option<f64>>| {
-            let differences: Vec<Option<f64>> =
-                log_p.iter().zip(densities).map(|(&p, q)| q.map(|q| f64::from(p) - q)).collect();
-            PointMean::of("KL divergence", &differences)
-        };
+        let sde = log_p
+            .iter()
+            .zip(&at_data.sde)
+            .map(|(&p, q)| q.map(|q| LogDensity { value: f64::from(p) - q.value, ..q }));
+        let ode = log_p.iter().zip(&at_data.ode).map(|(&p, q)| f64::from(p) - q);
         Ok(Some(VariationalReport {
             bound: bound.total.into(),
-            sde: divergence(&mut at_data.sde.iter().copied())?,
-            ode: divergence(&mut at_data.ode.iter().copied().map(Some))?,
+            sde: PointMean::of("KL divergence", &sde.collect::<Vec<_>>())?,
+            ode: PointMean::of_exact("KL divergence", &ode.collect::<Vec<_>>())?,
         }))
     }
 
     /// Log-densities at the last time.
     fn log_densities(&self, x: &Array2<f32>) -> Result<LogDensities, Error> {
-        if self.progress.cancelled() {
-            return Err(Error::Cancelled);
-        }
         let Explanation { paths, steps, .. } = *self.explanation;
         let density = SdeDensity { paths, steps, ..SdeDensity::default() };
-        LogDensities::at(self.network, self.sde, self.times, x.view(), &density, self.streams())
+        let mut all = LogDensities { sde: Vec::new(), ode: Vec::new() };
+        for (batch, x) in x.axis_chunks_iter(Axis(0), BATCH).enumerate() {
+            self.estimating("densities", batch, self.explanation.points.div_ceil(BATCH))?;
+            // Each batch has noise of its own.
+            let mut seeds = self.streams().rng(Purpose::Density, u64::MAX, 1 << 32 | batch as u64);
+            let streams = Streams::new(seeds.next_u64());
+            let part = LogDensities::at(self.network, self.sde, self.times, x, &density, streams)?;
+            all.sde.extend(part.sde);
+            all.ode.extend(part.ode);
+        }
+        Ok(all)
+    }
+
+    /// Tells how far an estimate is, and hears whether to go on.
+    fn estimating(&self, what: &str, done: usize, all: usize) -> Result<(), Error> {
+        self.progress.on(Event::Estimating { what, done, all });
+        if self.progress.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 
     /// Points of the truth, diffused to the last time.

@@ -116,10 +116,10 @@ pub struct EnergyBound {
 pub struct Attribution {
     /// The time.
     pub t: f64,
-    /// The mean of `ε` over the SDE's law: the part that depends on `t` alone, and makes no difference.
-    pub residual_mean: f64,
-    /// The standard deviation of `ε` over the SDE's law.
-    pub residual_std: f64,
+    /// The median of `ε` over the SDE's law: the part that depends on `t` alone, and makes no difference.
+    pub residual_median: f64,
+    /// Half of the range that the middle 80 % of `ε` over the SDE's law are in. The few points where a network has learned nothing are in neither.
+    pub residual_spread: f64,
     /// `½g²‖∇w_t‖` over the SDE's law: by how much the velocities of the two laws differ; `None` if it is lost in its errors or
     /// too few points have an estimate.
     pub velocity: Option<f64>,
@@ -160,10 +160,10 @@ impl ExplainReport {
             y_label: "over the SDE's law at t".to_owned(),
             note: String::new(),
             series: vec![
-                series("½g²‖∇w‖, the difference of the velocities", &|at| at.velocity),
-                series("standard deviation of ε", &|at| Some(at.residual_std)),
-                series("|mean of ε|, which makes no difference", &|at| {
-                    Some(at.residual_mean.abs())
+                series("½g²‖grad w‖, the difference of the velocities", &|at| at.velocity),
+                series("spread of ε, half of the middle 80 %", &|at| Some(at.residual_spread)),
+                series("|median of ε|, which makes no difference", &|at| {
+                    Some(at.residual_median.abs())
                 }),
             ],
         };
