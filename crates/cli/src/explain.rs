@@ -153,7 +153,8 @@ fn bounds_text(text: &mut String, bounds: &Bounds, measured: f64) {
         let _ = writeln!(text, "  {name:<34}{value}");
     };
     let withheld = "withheld: too few paths count";
-    row("along trajectories".to_owned(), bounds.along_trajectories, withheld);
+    row("along the flow of the ODE".to_owned(), bounds.by_flow, withheld);
+    row("by Lipschitz numbers along it".to_owned(), bounds.by_trajectories, withheld);
     for bound in &bounds.by_energy {
         let name = |form: &str| match bound.quantile {
             1.0 => format!("by the energy, {form}"),

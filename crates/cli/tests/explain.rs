@@ -39,7 +39,8 @@ fn a_potential_is_explained() {
     };
     let measured = number("/gap/w2sq").sqrt();
     // Of a network that hardly learned anything the bounds are far above the gap; they are never below it.
-    assert!(number("/bounds/along_trajectories") > 0.9 * measured);
+    let [flow, lipschitz] = ["/bounds/by_flow", "/bounds/by_trajectories"].map(number);
+    assert!(flow > 0.9 * measured && lipschitz > 0.99 * flow, "{measured}, {flow}, {lipschitz}");
     assert!(number("/bounds/by_energy/0/jensen") > measured);
     assert_eq!(number("/bounds/by_energy/0/quantile"), 1.0);
     let [direct, identity, jensen, naive] = ["direct", "identity", "jensen", "naive"]
@@ -60,7 +61,7 @@ fn a_potential_is_explained() {
     let again = explain(folder, &["--target", "mixture", "--threads", "1"]);
     assert_eq!(again, report);
     let text = succeed(folder, &[&["explain", MODEL, "-q"], &FEW[..]].concat());
-    for part in ["bounds on W2", "along trajectories", "KL(SDE‖ODE)", "½g²‖∇w‖"] {
+    for part in ["bounds on W2", "along the flow", "KL(SDE‖ODE)", "½g²‖∇w‖"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");

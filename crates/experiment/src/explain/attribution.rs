@@ -1,14 +1,14 @@
 //! The energy of the difference, the bounds that follow from it, and the times that make it.
 
 use fokker_fp_residual::{
-    Energy, Estimate, Growth, LipschitzRule, SdeDensity, growth_exponents, lipschitz_bound,
-    one_sided_lipschitz, pathwise_bound, residual, score_jacobian,
+    Energy, Estimate, Growth, LipschitzRule, SdeDensity, lipschitz_bound, one_sided_lipschitz,
+    residual, score_jacobian,
 };
-use fokker_samplers::{Flow, Solver};
 use fokker_sde_core::{Potential, Purpose, Score, Sde, Streams};
 use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, Axis, concatenate};
 use rand::Rng;
 
+use super::along::{Along, along};
 use super::densities::{LogDensities, MOST_WITHHELD};
 use super::{Attribution, Bounds, EnergyBound, EnergyForms, Study};
 use crate::Error;
@@ -67,7 +67,12 @@ pub(super) fn attribute(
             naive: finite(bound(naive)?),
         });
     }
-    let (along_trajectories, direct) = gradients.bound_and_energy(study, &nodes, both[0])?;
+    let (along, direct) = gradients.bounds_and_energy(study, &nodes, both[0])?;
+    let bounds = Bounds {
+        by_flow: along.as_ref().and_then(|along| along.by_flow),
+        by_trajectories: along.and_then(|along| along.by_lipschitz),
+        by_energy,
+    };
     let attribution = nodes.iter().enumerate().map(|(node, &index)| {
         let (velocity, withheld) = gradients.velocity(study, node, times[index])?;
         let sorted = |mut values: Vec<f64>| {
@@ -99,7 +104,7 @@ pub(super) fn attribute(
         centred: all.centred()?.into(),
         naive: naive.into(),
     };
-    Ok(Attributed { energy, bounds: Bounds { along_trajectories, by_energy }, attribution })
+    Ok(Attributed { energy, bounds, attribution })
 }
 
 /// The energy by the identity, over the trajectories whose end has an estimate; `None` if too few have.
@@ -140,7 +145,11 @@ fn lipschitz(study: &Study<'_>, x: ArrayView3<'_, f32>) -> Result<Array2<f64>, E
     Ok(numbers)
 }
 
-fn lipschitz_at(study: &Study<'_>, t: f64, x: ArrayView2<'_, f32>) -> Result<Array1<f64>, Error> {
+pub(super) fn lipschitz_at(
+    study: &Study<'_>,
+    t: f64,
+    x: ArrayView2<'_, f32>,
+) -> Result<Array1<f64>, Error> {
     let score: &dyn Score<f32> = study.network;
     let jacobian = score_jacobian(score, t, x, study.sde.marginal(t).sigma)?;
     Ok(one_sided_lipschitz(jacobian.view(), study.sde, t)?)
@@ -230,13 +239,13 @@ impl Gradients {
         one.dot(&other)
     }
 
-    /// The bound along trajectories, and the energy, over the points that have an estimate at all times; `None` if too few have.
-    fn bound_and_energy(
+    /// The bounds along trajectories, and the energy, over the points that have an estimate at all times; `None` if too few have.
+    fn bounds_and_energy(
         &self,
         study: &Study<'_>,
         nodes: &[usize],
         x: ArrayView3<'_, f32>,
-    ) -> Result<(Option<f64>, Option<Estimate>), Error> {
+    ) -> Result<(Option<Along>, Option<Estimate>), Error> {
         let count = self.withheld.ncols();
         let known: Vec<usize> =
             (0..count).filter(|&point| !self.withheld.column(point).iter().any(|w| *w)).collect();
@@ -257,26 +266,10 @@ impl Gradients {
                 (0..=last).map(at).sum()
             })
             .collect();
-        let mut exponents = Array2::zeros((nodes.len(), known.len()));
-        for (node, &index) in
-            nodes.iter().enumerate().filter(|(_, index)| **index + 1 < study.times.len())
-        {
-            let start = x.index_axis(Axis(0), index).select(Axis(0), &known);
-            let below = &study.times[index..];
-            let flow = Flow { solver: Solver::Midpoint, tolerance: None };
-            let way = flow.carry::<f32>(study.network, study.sde, start.view(), below)?;
-            let mut numbers = Array2::zeros((below.len(), known.len()));
-            for (&t, mut row) in below.iter().zip(numbers.rows_mut()) {
-                row.assign(&lipschitz_at(study, t, way.at(t)?.view())?);
-            }
-            exponents.row_mut(node).assign(&growth_exponents(below, numbers.view())?.row(0));
-        }
         let gradients =
             self.estimates.each_ref().map(|estimates| estimates.select(Axis(1), &known));
-        let gradients = gradients.each_ref().map(|gradients| gradients.view());
-        let bound = pathwise_bound(study.sde, &times, exponents.view(), gradients)?;
-        let bound = Some(bound.w2()).filter(|bound| bound.is_finite());
-        Ok((bound, Some(Estimate::of_values("energy", &energies)?)))
+        let along = along(study, nodes, x.select(Axis(1), &known).view(), &gradients)?;
+        Ok((Some(along), Some(Estimate::of_values("energy", &energies)?)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why the two samplers of a model differ: their densities, the energy of the difference, the bound on the distance that follows from
 //! it, and the times and places where it is made. The formulas stand in `docs/theory.md`.
 
+mod along;
 mod attribution;
 mod densities;
 mod fields;

@@ -90,8 +90,11 @@ pub struct EnergyForms {
 /// Bounds on `W2` (not squared) between the two laws, and estimates of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Bounds {
-    /// `∫ (E[e^{2∫λ} |½g²∇w|²])^½ dt` along trajectories; `None` if too few points have an estimate of `∇w`.
-    pub along_trajectories: Option<f64>,
+    /// `∫ (E|DΦ ½g²∇w|²)^½ dt` along trajectories of the ODE, with the derivative `DΦ` of its flow down to the last time; `None` if too few points
+    /// have an estimate of `∇w`.
+    pub by_flow: Option<f64>,
+    /// `∫ (E[e^{2∫λ} |½g²∇w|²])^½ dt` along the same, with one-sided Lipschitz numbers `λ`.
+    pub by_trajectories: Option<f64>,
     /// `(½∫g² e^{2L} dt)^½ E^½` with the largest one-sided Lipschitz numbers and quantiles of them, and several forms of `E`.
     pub by_energy: Vec<EnergyBound>,
 }
