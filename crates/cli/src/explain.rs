@@ -144,7 +144,7 @@ pub(crate) fn text(report: &ExplainReport) -> String {
 }
 
 fn bounds_text(text: &mut String, bounds: &Bounds, measured: f64) {
-    text.push_str("bounds on W2\n");
+    text.push_str("bounds on W2, with energies two standard errors up\n");
     let mut row = |name: String, value: Option<f64>, reason: &str| {
         let value = value.map_or_else(
             || reason.to_owned(),

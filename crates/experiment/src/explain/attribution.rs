@@ -53,9 +53,12 @@ pub(super) fn attribute(
         };
         let growth = Growth::new(times, lipschitz.view(), rule)?;
         let bound = |energy: Estimate| -> Result<f64, Error> {
-            // An estimate of what is not negative may be.
-            let energy = Estimate { mean: energy.mean.max(0.0), ..energy };
-            Ok(lipschitz_bound(study.sde, &growth, energy)?.w2())
+            // An estimate of what is not negative may be so: two standard errors above it, it should not.
+            let mean = energy.mean + 2.0 * energy.standard_error;
+            if mean < 0.0 {
+                return Ok(f64::INFINITY);
+            }
+            Ok(lipschitz_bound(study.sde, &growth, Estimate { mean, ..energy })?.w2())
         };
         let unit = Estimate { mean: 1.0, standard_error: 0.0 };
         let finite = |bound: f64| bound.is_finite().then_some(bound);
@@ -133,7 +136,11 @@ fn identity(
         1,
         study.streams(),
     )?;
-    Ok(Some(energy.identity(w.view())?))
+    let found = energy.identity(w.view())?;
+    // What the quadrature along paths may be off is the same for all points.
+    let off: f64 = known.iter().filter_map(|&i| ends.sde[i]).map(|end| end.quadrature).sum();
+    let standard_error = found.standard_error.hypot(off / known.len() as f64);
+    Ok(Some(Estimate { standard_error, ..found }))
 }
 
 /// The one-sided Lipschitz numbers of the ODE at points `[k, n, d]` of the `k` times, `[k, n]`.

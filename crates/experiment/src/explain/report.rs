@@ -77,7 +77,8 @@ impl From<Estimate> for WithError {
 pub struct EnergyForms {
     /// By the integral itself, with `∇w` estimated at points of the SDE's law; `None` if too few points have an estimate.
     pub direct: Option<WithError>,
-    /// By the identity, with `log p^SDE` estimated where trajectories end; `None` if too few of them have an estimate.
+    /// By the identity, with `log p^SDE` estimated where trajectories end, and its error with what the quadrature may be off; `None` if too few of
+    /// them have an estimate.
     pub identity: Option<WithError>,
     /// The bound by Jensen's inequality: about twice the energy where that is small.
     pub jensen: WithError,
@@ -106,11 +107,11 @@ pub struct EnergyBound {
     pub quantile: f64,
     /// `ln (½∫g² e^{2L} dt)^½`.
     pub log_amplification: f64,
-    /// With the bound on the energy by Jensen's inequality; `None` if it is too large for a number.
+    /// With the bound on the energy by Jensen's inequality and two standard errors; `None` if it is too large for a number.
     pub jensen: Option<f64>,
-    /// With the energy by the identity.
+    /// With the energy by the identity and two standard errors.
     pub identity: Option<f64>,
-    /// With the naive bound on the energy.
+    /// With the naive bound on the energy and two standard errors.
     pub naive: Option<f64>,
 }
 
