@@ -6,6 +6,7 @@ use fokker_experiment::{
     named_diffusions,
 };
 
+use crate::explain::Explain;
 use crate::how::How;
 use crate::report::Failure;
 
@@ -172,6 +173,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         means: Means,
     },
+    /// Explain the gap between the samplers of a network: densities, energy, bounds, and where it is made
+    ///
+    /// docs/theory.md derives what is computed
+    #[command(
+        after_help = "Of a potential network. log p^SDE is estimated by forward paths, log p^ODE by the ODE itself; an                       estimate that few paths decide is withheld. Of a vector score there is the gap, and how far it is                       from a gradient. Figures: attribution.png, and in the plane fields.png.\n\n\
+                      Example:\n  fokker explain model.safetensors --target circles --figure why"
+    )]
+    Explain(Explain),
     /// Make a checkpoint of a network trained in PyTorch
     #[command(after_help = "In PyTorch:\n  from safetensors.torch import save_file\n  \
                       save_file(net.state_dict(), \"net.safetensors\")\n\n\
@@ -344,7 +353,7 @@ fn count() -> clap::builder::RangedI64ValueParser<u32> {
 }
 
 /// How many there are of what has a spread.
-fn several() -> clap::builder::RangedI64ValueParser<u32> {
+pub(crate) fn several() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(2..=100_000_000)
 }
 
@@ -412,7 +421,8 @@ pub(crate) fn extent(text: &str) -> Result<f64, String> {
 impl Arguments {
     /// Whether the command works for long, and looks at signals meanwhile.
     pub(crate) fn listens(&self) -> bool {
-        matches!(self.command, Command::Run { .. } | Command::Sample { .. } | Command::Gap { .. })
+        use Command::{Explain, Gap, Run, Sample};
+        matches!(self.command, Run { .. } | Sample { .. } | Gap { .. } | Explain(_))
     }
 
     /// Whether the command draws random numbers and works on many threads.
@@ -428,6 +438,7 @@ impl Arguments {
             Command::Run { .. } => "run",
             Command::Report { .. } => "report",
             Command::Gap { .. } => "gap",
+            Command::Explain(_) => "explain",
             Command::Residual { at: None, .. } => "residual",
             Command::Residual { .. } => "residual --at",
             Command::Import { .. } => "import",

@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 failed while working, 2 bad input, 130 and 143 interrupted.
 
 mod args;
+mod explain;
 mod how;
 mod interrupt;
 mod progress;
@@ -17,9 +18,9 @@ use std::process::ExitCode;
 use args::{Arguments, Command, Means};
 use clap::Parser;
 use fokker_experiment::{
-    EXAMPLE, Error, Experiment, Method, Protocol, Solving, Summary, TargetSource, distance, gap,
-    import, named_diffusions, report as report_folder, residual_at, residual_report, run,
-    sample_checkpoint, template,
+    EXAMPLE, Error, Experiment, Method, Protocol, Solving, Summary, TargetSource, distance,
+    explain, gap, import, named_diffusions, report as report_folder, residual_at, residual_report,
+    run, sample_checkpoint, template,
 };
 use fokker_sde_core::TargetName;
 use interrupt::Interrupt;
@@ -83,6 +84,21 @@ fn execute(arguments: &Arguments, interrupt: &Interrupt) -> Result<(), Failure> 
                 return print_line(&Summary { cells }.to_json()?);
             }
             print(&text::gap(&cells, &protocol))
+        }
+        Command::Explain(asked) => {
+            let mut protocol =
+                Protocol { seed: arguments.seed.unwrap_or(0), ..Protocol::default() };
+            protocol.measurement.extent = asked.extent;
+            protocol.sampling.particles = asked.n as usize;
+            let (target, figure) = (asked.target.as_ref(), asked.figure.as_deref());
+            let follower = Follower::new(interrupt, arguments.quiet);
+            let report =
+                explain(&asked.model, target, &protocol, &asked.explanation(), figure, &follower)?;
+            drop(follower);
+            if arguments.json {
+                return print_json(&report);
+            }
+            print(&explain::text(&report))
         }
         Command::Residual { model, at: Some(at), out: Some(out), precision, .. } => {
             let points = residual_at(model, at, out, (*precision).into())?;

@@ -103,6 +103,7 @@ impl Progress for Follower<'_> {
                 let name = format!("sampling by the {}", method.as_str().to_uppercase());
                 self.advance(&name, done, particles, "particles", "");
             }
+            Event::Estimating { what, done, all } => self.advance(what, done, all, "batches", ""),
             Event::Measuring { name } => tracing::debug!("{name}: measuring"),
             Event::Finished { name, cell: Cell { distances, .. } } => self.bar.suspend(|| {
                 tracing::info!(

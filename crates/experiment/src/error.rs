@@ -1,12 +1,12 @@
 use std::io;
 use std::path::PathBuf;
 
-use fokker_fp_residual::{Combination, ObjectiveError};
+use fokker_fp_residual::{Combination, DensityError, EstimateError, ObjectiveError};
 use fokker_metrics::{
     HistogramError, LineError, PairwiseError, SinkhornError, SlicedError, TransportError,
     UncertaintyError,
 };
-use fokker_samplers::SamplingError;
+use fokker_samplers::{LawError, SamplingError};
 use fokker_score_net::{CheckpointError, NetworkError};
 use fokker_sde_core::{BatchError, TimeGridError};
 
@@ -131,7 +131,16 @@ pub enum Error {
     Network(#[from] NetworkError),
     /// Sampling failed.
     #[error("sampling failed: {0}")]
-    Sampling(#[from] SamplingError),
+    Sampling(SamplingError),
+    /// The law of a sampler could not be solved for.
+    #[error("the law on a grid could not be solved for: {0}")]
+    Law(LawError),
+    /// The density of a sampler's law could not be estimated.
+    #[error("the density of the SDE's law could not be estimated: {0}")]
+    Density(#[from] DensityError),
+    /// The energy of the difference of two laws, or a bound, could not be estimated.
+    #[error("the difference of the two laws could not be estimated: {0}")]
+    Estimate(#[from] EstimateError),
     /// Evaluating the residual failed.
     #[error("evaluating the network failed: {0}")]
     Batch(#[from] BatchError),
@@ -200,6 +209,24 @@ pub enum Error {
     /// A defect of this program.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+impl From<SamplingError> for Error {
+    fn from(error: SamplingError) -> Self {
+        match error {
+            SamplingError::Cancelled { .. } => Self::Cancelled,
+            other => Self::Sampling(other),
+        }
+    }
+}
+
+impl From<LawError> for Error {
+    fn from(error: LawError) -> Self {
+        match error {
+            LawError::Cancelled => Self::Cancelled,
+            other => Self::Law(other),
+        }
+    }
 }
 
 impl Error {

@@ -1,5 +1,5 @@
-//! Figures for print: densities side by side on one colour scale or as histograms, training curves, points
-//! on logarithmic axes, sheets of images.
+//! Figures for print: densities side by side on one colour scale or as histograms, fields in the plane, training curves,
+//! points on logarithmic axes, sheets of images.
 //!
 //! A figure is drawn into memory, as SVG or as PNG, and the caller decides where the bytes go. The
 //! PNG is the SVG at twice its size. The typeface is compiled in, so that a machine without fonts
@@ -9,10 +9,12 @@
 
 mod curves;
 mod density;
+mod field;
 mod histograms;
 mod images;
 mod page;
 mod scatter;
+mod sheet;
 mod ticks;
 
 #[cfg(test)]
@@ -24,6 +26,7 @@ use thiserror::Error;
 
 pub use curves::{TrainingCurves, TrainingPoint, TrainingSeries};
 pub use density::{DensityFigure, DensityPanel, DensityRow};
+pub use field::{FieldFigure, FieldPanel, FieldRow};
 pub use histograms::{HistogramFigure, HistogramPanel};
 pub use images::{ImageFigure, ImageRow};
 pub use scatter::{ScatterFigure, ScatterPoint, ScatterSeries};

@@ -138,6 +138,11 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Makes a folder, and those that it lies in, unless it is there.
+pub(crate) fn create_folder(path: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(path).map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
 /// The number of entries that the header of a `.npy` file announces; `None` if it has no shape or
 /// announces more than any file can hold.
 fn announced_entries(bytes: &[u8]) -> Option<usize> {

@@ -5,7 +5,7 @@
 //! target and a weight of the residual), samples each network with the reverse-time SDE and the
 //! probability-flow ODE, measures squared Wasserstein-2 distances between the two and the truth (exact in
 //! the plane and on the line, sliced elsewhere), and leaves a [`RunFolder`], which [`report`] draws. [`import`] makes a checkpoint of a network
-//! trained elsewhere; [`gap`] and [`residual_report`] measure checkpoints.
+//! trained elsewhere; [`gap`] and [`residual_report`] measure checkpoints, and [`explain()`] says why the samplers of one differ.
 
 mod cell;
 mod checked;
@@ -14,6 +14,7 @@ mod distance;
 mod energy;
 mod error;
 mod evaluate;
+mod explain;
 pub mod figures;
 mod files;
 mod gap;
@@ -52,6 +53,10 @@ pub use config::{EXAMPLE, Experiment, Measurement, Network, Stage, Training};
 pub use distance::{Comparison, DistanceMethod, DistanceReport, Input, distance};
 pub use energy::{Energies, Energy};
 pub use error::Error;
+pub use explain::{
+    Attribution, Bounds, Divergences, EnergyBound, EnergyForms, ExplainReport, Explanation,
+    Likelihoods, PointMean, RotationAt, SamplerGap, VariationalReport, WithError, explain,
+};
 pub use fokker_metrics::GroundCost;
 pub use fokker_samplers::{Cost, LastStep, Solver, Tolerance};
 pub use gap::gap;

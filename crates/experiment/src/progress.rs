@@ -25,6 +25,15 @@ pub enum Event<'a> {
         /// Particles in all.
         particles: usize,
     },
+    /// More of what explains a model has been estimated.
+    Estimating {
+        /// What.
+        what: &'a str,
+        /// Batches done so far.
+        done: usize,
+        /// Batches in all.
+        all: usize,
+    },
     /// Sampling is done and a model is being measured.
     Measuring {
         /// The model.

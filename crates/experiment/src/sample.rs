@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fokker_samplers::{Cost, Observer, Samples, SamplingError};
+use fokker_samplers::{Cost, Observer, Samples};
 use fokker_score_net::Checkpoint;
 use fokker_sde_core::{Score, Sde, Streams};
 use serde::{Deserialize, Serialize};
@@ -31,11 +31,18 @@ impl Method {
 }
 
 /// Passes the news of a sampler on to the progress of a run.
-struct Counter<'a> {
+pub(crate) struct Counter<'a> {
     progress: &'a dyn Progress,
     method: Method,
     done: AtomicUsize,
     particles: usize,
+}
+
+impl<'a> Counter<'a> {
+    /// Of so many particles.
+    pub(crate) fn new(progress: &'a dyn Progress, method: Method, particles: usize) -> Self {
+        Self { progress, method, done: AtomicUsize::new(0), particles }
+    }
 }
 
 impl Observer for Counter<'_> {
@@ -63,11 +70,8 @@ pub(crate) fn sample(
     let checked = sampler.check_score(score, sde, &grid);
     checked.map_err(|source| Error::Solver { method, source })?;
     let particles = sampling.particles;
-    let counter = Counter { progress, method, done: AtomicUsize::new(0), particles };
-    match sampler.sample(score, sde, &grid, particles, Streams::new(seed), &counter) {
-        Err(SamplingError::Cancelled { .. }) => Err(Error::Cancelled),
-        result => Ok(result?),
-    }
+    let counter = Counter::new(progress, method, particles);
+    Ok(sampler.sample(score, sde, &grid, particles, Streams::new(seed), &counter)?)
 }
 
 /// Samples the model in the checkpoint file `from` and writes the particles, `[n, d]` in the

@@ -6,21 +6,10 @@ use plotters::element::Polygon;
 use plotters::style::colors::colormaps::{ColorMap, ViridisRGB};
 use plotters::style::{Color, RGBColor};
 
-use super::page::{self, Area, HEADING, LABEL, TITLE, UPWARDS, failed};
+use super::page::{self, Area, failed};
+use super::sheet::{HEADING_HEIGHT, Panel, ROW, Sheet, UNDER};
 use super::{FigureError, ticks};
 
-const TITLE_HEIGHT: u32 = 72;
-const HEADING_HEIGHT: u32 = 52;
-const ROW_LABEL: u32 = 64;
-/// A panel and what is around it: ticks, their labels and the name of the axis at its left and
-/// below it, and the caption with some space under it.
-const SIDE: u32 = 448;
-const LEFT: u32 = 104;
-const RIGHT: u32 = 36;
-const BELOW: u32 = 90;
-const CAPTION: u32 = 72;
-const ROW_GAP: u32 = 28;
-const TICKS: usize = 5;
 /// The colour bar, and the space for its labels.
 const BAR: u32 = 34;
 const BAR_RIGHT: u32 = 140;
@@ -79,83 +68,38 @@ impl DensityFigure {
     ///
     /// As [`draw_png`](Self::draw_png).
     pub fn draw_svg(&self) -> Result<String, FigureError> {
+        let sheet = self.sheet();
+        sheet.check()?;
         self.check()?;
         let scale =
             Scale::new(self).ok_or_else(|| FigureError::NoMass { title: self.title.clone() })?;
-        let (columns, rows) = (self.columns.len() as u32, self.rows.len() as u32);
-        let title = if self.title.is_empty() { 0 } else { TITLE_HEIGHT };
-        let panels = (columns * (LEFT + SIDE + RIGHT), rows * (SIDE + BELOW + CAPTION));
-        let size = (ROW_LABEL + panels.0 + BAR + BAR_RIGHT, title + HEADING_HEIGHT + panels.1);
-        page::document(size, |area, bitmaps| {
-            let (above, area) = area.split_vertically(title);
-            page::text(&above, &self.title, &TITLE)?;
-            let (labels, area) = area.split_horizontally(ROW_LABEL);
-            let (area, bar) = area.split_horizontally(panels.0);
-            let (headings, area) = area.split_vertically(HEADING_HEIGHT);
-
-            for (heading, area) in
-                self.columns.iter().zip(headings.split_evenly((1, columns as usize)))
-            {
-                page::text(&area.margin(0, 0, LEFT, RIGHT), heading, &HEADING)?;
-            }
-            let labels = labels.margin(HEADING_HEIGHT, 0, 0, 0).split_evenly((rows as usize, 1));
-            for (DensityRow { label, .. }, area) in self.rows.iter().zip(labels) {
-                page::text(&area.margin(0, BELOW + CAPTION, 0, 0), label, &UPWARDS)?;
-            }
-            let panels = self.rows.iter().flat_map(|row| &row.panels);
-            for (panel, area) in panels.zip(area.split_evenly((rows as usize, columns as usize))) {
-                self.draw_panel(panel, &scale, &area, bitmaps)?;
-            }
+        let panel = |row: usize, column: usize| {
+            let DensityPanel { density, caption } = &self.rows[row].panels[column];
+            let color = |x, y| ViridisRGB.get_color(density[[y, x]] / scale.top);
+            let caption = caption.as_deref().unwrap_or_default();
+            Panel { cells: density.nrows(), color: Box::new(color), caption }
+        };
+        sheet.draw(panel, |right, bitmaps| {
             // Longer than two panels the bar would only take the eye away from them.
-            let length = HEADING_HEIGHT + rows.min(2) * (SIDE + BELOW + CAPTION);
-            let (bar, _) = bar.split_vertically(length);
-            scale.draw(&bar.margin(0, BELOW + CAPTION, 0, 0), bitmaps)
+            let length = HEADING_HEIGHT + self.rows.len().min(2) as u32 * ROW;
+            let title = right.dim_in_pixel().1 - HEADING_HEIGHT - self.rows.len() as u32 * ROW;
+            let (bar, _) = right.margin(title, 0, 0, 0).split_vertically(length);
+            scale.draw(&bar.margin(0, UNDER, 0, 0), bitmaps)
         })
     }
 
-    fn draw_panel(
-        &self,
-        DensityPanel { density, caption }: &DensityPanel,
-        scale: &Scale,
-        area: &Area<'_>,
-        bitmaps: &mut String,
-    ) -> Result<(), FigureError> {
-        let (area, below) = area.margin(0, 0, 0, RIGHT).split_vertically(SIDE + BELOW);
-        let caption_area = below.margin(0, ROW_GAP, LEFT, 0);
-        page::text(&caption_area, caption.as_deref().unwrap_or_default(), &LABEL)?;
-
-        let label = ticks::linear(2.0 * self.extent, TICKS);
-        let mut chart = ChartBuilder::on(&area)
-            .x_label_area_size(BELOW)
-            .y_label_area_size(LEFT)
-            .build_cartesian_2d(-self.extent..self.extent, -self.extent..self.extent)
-            .map_err(failed)?;
-        let cells = density.nrows();
-        let square = chart.plotting_area().strip_coord_spec();
-        page::bitmap(bitmaps, &square, (cells, cells), |x, y| {
-            ViridisRGB.get_color(density[[cells - 1 - y, x]] / scale.top)
-        })?;
-        page::axes(&mut chart)
-            .disable_mesh()
-            .x_labels(TICKS)
-            .y_labels(TICKS)
-            .x_label_formatter(&label)
-            .y_label_formatter(&label)
-            .x_desc(&self.axes[0])
-            .y_desc(&self.axes[1])
-            .draw()
-            .map_err(failed)?;
-        page::frame(&area, &square)?;
-        Ok(())
+    fn sheet(&self) -> Sheet<'_> {
+        Sheet {
+            title: &self.title,
+            extent: self.extent,
+            axes: &self.axes,
+            columns: &self.columns,
+            rows: self.rows.iter().map(|row| row.label.as_str()).collect(),
+            side: BAR + BAR_RIGHT,
+        }
     }
 
     fn check(&self) -> Result<(), FigureError> {
-        if self.rows.is_empty() || self.columns.is_empty() {
-            return Err(FigureError::Empty { title: self.title.clone() });
-        }
-        if !(self.extent > 0.0 && (2.0 * self.extent).is_finite()) {
-            return Err(FigureError::Extent { extent: self.extent });
-        }
         for DensityRow { label, panels } in &self.rows {
             if panels.len() != self.columns.len() {
                 return Err(FigureError::Ragged {

@@ -4,9 +4,9 @@ use ndarray::Array2;
 use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
 
 use super::{
-    DensityFigure, DensityPanel, DensityRow, FigureError, HistogramFigure, HistogramPanel,
-    ImageFigure, ImageRow, ScatterFigure, ScatterPoint, ScatterSeries, TrainingCurves,
-    TrainingPoint, TrainingSeries,
+    DensityFigure, DensityPanel, DensityRow, FieldFigure, FieldPanel, FieldRow, FigureError,
+    HistogramFigure, HistogramPanel, ImageFigure, ImageRow, ScatterFigure, ScatterPoint,
+    ScatterSeries, TrainingCurves, TrainingPoint, TrainingSeries,
 };
 
 const CELLS: usize = 16;
@@ -30,6 +30,25 @@ fn densities() -> DensityFigure {
         axes: ["x", "y"].map(String::from),
         columns: ["SDE", "ODE", "truth"].map(String::from).into(),
         rows: vec![row("w = 0", 0.0), row("w = 1", 3.0)],
+    }
+}
+
+/// The sum of the coordinates, without a value in the upper right quarter, and its square.
+fn fields() -> FieldFigure {
+    let sum = Array2::from_shape_fn((CELLS, CELLS), |(y, x)| {
+        if x.min(y) >= CELLS / 2 { f64::NAN } else { (x + y) as f64 - 15.0 }
+    });
+    let panel = |values, signed| FieldPanel { values, signed, caption: "t < 1".into() };
+    let squares = sum.mapv(|v| v * v);
+    FieldFigure {
+        title: String::new(),
+        extent: 2.0,
+        axes: ["x", "y"].map(String::from),
+        columns: vec!["both".into()],
+        rows: vec![
+            FieldRow { label: "sum".into(), panels: vec![panel(sum, true)] },
+            FieldRow { label: "square".into(), panels: vec![panel(squares, false)] },
+        ],
     }
 }
 
@@ -141,6 +160,7 @@ fn drawing_twice_gives_the_same_bytes() {
     assert_eq!(scatter().draw_png().unwrap(), scatter().draw_png().unwrap());
     assert_eq!(histograms().draw_png().unwrap(), histograms().draw_png().unwrap());
     assert_eq!(images().draw_png().unwrap(), images().draw_png().unwrap());
+    assert_eq!(fields().draw_png().unwrap(), fields().draw_png().unwrap());
 }
 
 #[test]
@@ -151,6 +171,7 @@ fn both_formats_have_the_same_layout() {
         (scatter().draw_png().unwrap(), scatter().draw_svg().unwrap()),
         (histograms().draw_png().unwrap(), histograms().draw_svg().unwrap()),
         (images().draw_png().unwrap(), images().draw_svg().unwrap()),
+        (fields().draw_png().unwrap(), fields().draw_svg().unwrap()),
     ] {
         let (width, height, _) = decode(&png);
         assert!(svg.contains(&format!(r#"viewBox="0 0 {width} {height}""#)));
@@ -165,24 +186,50 @@ fn a_density_is_drawn_upright_and_to_scale() {
     let yellow = [254, 232, 37];
     let dark = [68, 1, 84];
 
-    // The SVG says where the first panel is.
     let document = figure.draw_svg().unwrap();
+    // It is densest in row 6, counted from below, and column 4.
+    let at = |row: usize, column: usize| pixels[place(&document, width, row, column)];
+    assert_eq!(at(6, 4), yellow);
+    assert_eq!(at(15, 15), dark);
+    assert_ne!(at(9, 4), yellow);
+    assert_ne!(at(9, 4), dark);
+}
+
+/// Where the middle of a cell of the first panel is in the PNG of this width, as the SVG says it.
+fn place(document: &str, width: usize, row: usize, column: usize) -> usize {
     let image = &document[document.find("<image").unwrap()..];
     let numbers: Vec<usize> =
         image.split('"').skip(1).step_by(2).take(4).map(|text| text.parse().unwrap()).collect();
     let [left, top, side, height] = numbers[..] else { panic!("{numbers:?}") };
     assert_eq!(side, height);
+    let x = left + (2 * column + 1) * side / (2 * CELLS);
+    let y = top + side - (2 * row + 1) * side / (2 * CELLS);
+    y * width + x
+}
 
-    // It is densest in row 6, counted from below, and column 4.
-    let at = |row: usize, column: usize| {
-        let x = left + (2 * column + 1) * side / (2 * CELLS);
-        let y = top + side - (2 * row + 1) * side / (2 * CELLS);
-        pixels[y * width + x]
-    };
-    assert_eq!(at(6, 4), yellow);
-    assert_eq!(at(15, 15), dark);
-    assert_ne!(at(9, 4), yellow);
-    assert_ne!(at(9, 4), dark);
+#[test]
+fn a_field_is_blue_below_zero_and_red_above() {
+    let figure = fields();
+    let (width, _, pixels) = decode(&figure.draw_png().unwrap());
+    let document = figure.draw_svg().unwrap();
+    let at = |row: usize, column: usize| pixels[place(&document, width, row, column)];
+    let [low, high, zero, nothing] = [at(0, 0), at(15, 7), at(8, 7), at(12, 12)];
+    assert!(low[2] > low[0] + 50, "{low:?}");
+    assert!(high[0] > high[2] + 50, "{high:?}");
+    assert_eq!(zero, [0xf7; 3]);
+    assert_eq!(nothing, [0xe8; 3]);
+    // Where less than a hundredth of the values are, the scale is that of the largest.
+    assert!(document.contains("±1.50e1, t &lt; 1"), "{document}");
+    assert!(document.contains("0 … 2.25e2, t &lt; 1"));
+    assert_well_formed(&document);
+
+    let ragged = FieldFigure { columns: vec!["a".into(), "b".into()], ..fields() };
+    assert!(matches!(ragged.draw_svg(), Err(FigureError::Ragged { found: 1, .. })));
+    let mut flat = fields();
+    flat.rows[1].panels[0].values = Array2::zeros((3, 4));
+    assert!(matches!(flat.draw_svg(), Err(FigureError::NotSquare { height: 3, .. })));
+    flat.rows.clear();
+    assert!(matches!(flat.draw_svg(), Err(FigureError::Empty { .. })));
 }
 
 #[test]
@@ -193,6 +240,7 @@ fn nothing_touches_the_edge() {
         scatter().draw_png(),
         histograms().draw_png(),
         images().draw_png(),
+        fields().draw_png(),
     ];
     for png in figures.map(Result::unwrap) {
         let (width, height, pixels) = decode(&png);

@@ -135,6 +135,15 @@ impl TargetName {
         }
     }
 
+    /// The law as a mixture of Gaussians, of which the diffused laws and their scores are known exactly; `None` if it is none.
+    pub fn mixture(self) -> Option<GaussianMixture> {
+        match self {
+            Self::Mixture => Some(GaussianMixture::nine_components()),
+            Self::EightGaussians => Some(GaussianMixture::eight_components()),
+            _ => None,
+        }
+    }
+
     /// The law itself.
     pub fn target(self) -> Box<dyn Target> {
         match self {
