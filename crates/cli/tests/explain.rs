@@ -11,7 +11,7 @@ use common::{TINY, fail, succeed};
 use serde_json::Value;
 
 const MODEL: &str = "out/checkpoints/mixture_w0.5.safetensors";
-const FEW: [&str; 8] = ["--n", "2000", "--points", "64", "--paths", "64", "--steps", "20"];
+const FEW: [&str; 8] = ["--n", "20000", "--points", "64", "--paths", "64", "--steps", "20"];
 
 fn folder_with_run(configuration: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -28,7 +28,9 @@ fn explain(folder: &Path, options: &[&str]) -> Value {
 
 #[test]
 fn a_potential_is_explained() {
-    let folder = folder_with_run(TINY);
+    // Its Gaussian part makes sense without training; that the prior is not the law at T = 1 makes a gap.
+    let gaussian = "SiLU, time: LogSnr, prediction: Preconditioned(data_std: 1.7)";
+    let folder = folder_with_run(&TINY.replace("Softplus(beta: 100.0)", gaussian));
     let folder = folder.path();
     let report = explain(folder, &["--target", "mixture", "--figure", "why"]);
     for figure in ["why/attribution.png", "why/fields.png"] {
@@ -37,7 +39,8 @@ fn a_potential_is_explained() {
     let number = |path: &str| {
         report.pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("{path}: {report}"))
     };
-    let measured = number("/gap/w2sq").sqrt();
+    let measured = (number("/gap/w2sq") - number("/gap/floor")).max(0.0).sqrt();
+    assert!(measured > 0.02, "{measured}");
     // Of a network that hardly learned anything the bounds are far above the gap; they are never below it.
     let [flow, lipschitz] = ["/bounds/by_flow", "/bounds/by_trajectories"].map(number);
     assert!(flow > 0.9 * measured && lipschitz > 0.99 * flow, "{measured}, {flow}, {lipschitz}");
@@ -53,7 +56,8 @@ fn a_potential_is_explained() {
     assert!(jensen > direct && naive > jensen, "{direct}, {jensen}, {naive}");
     // Both divergences are positive, and the bound holds for the SDE.
     let (kl, kl_se) = (number("/variational/sde/mean"), number("/variational/sde/standard_error"));
-    assert!(kl - 3.0 * kl_se < number("/variational/bound/value"));
+    let (bound, off) = (number("/variational/bound/value"), number("/variational/sde/quadrature"));
+    assert!(kl - 3.0 * kl_se - off < 1.05 * bound, "{kl} ± {kl_se}, {off}, {bound}");
     assert_eq!(report["attribution"].as_array().unwrap().len(), 11);
     assert!(report["rotation"].as_array().unwrap().is_empty());
 
@@ -89,10 +93,11 @@ fn a_vector_score_has_its_rotation() {
 #[test]
 fn what_cannot_be_explained_is_refused() {
     let folder = folder_with_run(TINY);
+    fs::write(folder.path().join("space.csv"), "1,2,3\n4,5,6\n7,8,10\n").unwrap();
     for (options, expected) in [
         (&["--paths", "100"][..], "multiple of 64"),
         (&["--last-time", "1"], "t_min"),
-        (&["--target", "student_t"], "dimensions"),
+        (&["--target", "space.csv"], "has 3"),
         (&["--points", "3"], "64"),
     ] {
         let arguments = [&["explain", MODEL, "-q"], options].concat();

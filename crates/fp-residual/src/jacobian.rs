@@ -12,8 +12,8 @@ const BLOCK: usize = 256;
 ///
 /// By central differences with the step `h = ε^{1/3} length`, `ε` the precision of `F`: the error of the formula is
 /// `h²/6 |∂_j³ s|` and that of rounding about `ε |s|/h`, both `ε^{2/3}` times the size of the Jacobian if `length` is
-/// the distance over which the score changes, such as `σ_t`: 4e-11 in double precision, 2e-5 in single. Two
-/// evaluations of the score for each dimension.
+/// the distance over which the score changes, such as `σ_t`: 4e-11 in double precision, 2e-5 in single. Where the
+/// rounding of coordinates would be seen, `h = ε^{2/3} |x_j|`. Two evaluations of the score for each dimension.
 ///
 /// # Errors
 /// If `length` is not positive, the shapes do not fit, the score cannot be evaluated, or a derivative is not finite.
@@ -29,7 +29,8 @@ pub fn score_jacobian<F: Real>(
         let (what, rule) = ("length of differences", "positive and finite");
         return Err(EstimateError::Range { what, value: length, rule });
     }
-    let h = F::of(F::epsilon().wide().cbrt() * length);
+    let root = F::epsilon().wide().cbrt();
+    let step = |x: F| F::of((root * length).max(root * root * x.wide().abs()));
     let mut jacobian = Array3::zeros((x.nrows(), dim, dim));
     let outcomes: Vec<Result<(), EstimateError>> = jacobian
         .axis_chunks_iter_mut(Axis(0), BLOCK)
@@ -40,14 +41,15 @@ pub fn score_jacobian<F: Real>(
             let mut at = x.to_owned();
             let mut sides = [0, 1].map(|_| Array2::zeros(x.raw_dim()));
             for j in 0..dim {
-                for (side, h) in sides.iter_mut().zip([h, -h]) {
-                    at.column_mut(j).zip_mut_with(&x.column(j), |at, &x| *at = x + h);
+                for (side, sign) in sides.iter_mut().zip([F::one(), -F::one()]) {
+                    at.column_mut(j).zip_mut_with(&x.column(j), |at, &x| *at = x + sign * step(x));
                     score.score(F::of(t), at.view(), side.view_mut())?;
                 }
                 at.column_mut(j).assign(&x.column(j));
                 for (i, mut own) in out.outer_iter_mut().enumerate() {
                     // The points are rounded: their distance is not 2h.
-                    let distance = ((x[[i, j]] + h) - (x[[i, j]] - h)).wide();
+                    let (x, h) = (x[[i, j]], step(x[[i, j]]));
+                    let distance = ((x + h) - (x - h)).wide();
                     for (k, slot) in own.column_mut(j).iter_mut().enumerate() {
                         *slot = (sides[0][[i, k]].wide() - sides[1][[i, k]].wide()) / distance;
                         let point = block * BLOCK + i;

@@ -70,20 +70,28 @@ fn derivative(
     x: ArrayView2<'_, f32>,
     directions: ArrayView2<'_, f64>,
 ) -> Result<Array2<f64>, Error> {
-    let step = f64::from(f32::EPSILON).cbrt() * study.sde.marginal(times[0]).sigma;
-    let lengths = directions.map_axis(Axis(1), |row| row.dot(&row).sqrt());
+    let root = f64::from(f32::EPSILON).cbrt();
+    let step = root * study.sde.marginal(times[0]).sigma;
     let mut moves = directions.to_owned();
-    for (mut row, &length) in moves.rows_mut().into_iter().zip(&lengths) {
+    for (mut row, x) in moves.rows_mut().into_iter().zip(x.rows()) {
+        let length = row.dot(&row).sqrt();
+        let size = f64::from(x.iter().fold(0.0_f32, |size, x| size.max(x.abs())));
+        // Where coordinates are large, so far that their rounding is not seen.
+        let step = step.max(root * root * size);
         row.mapv_inplace(|entry| if length > 0.0 { step * entry / length } else { 0.0 });
     }
     let moves = moves.mapv(|entry| entry as f32);
     let starts = concatenate![Axis(0), &x + &moves, &x - &moves];
+    let (plus, minus) = starts.view().split_at(Axis(0), x.nrows());
+    let norms = |rows: Array2<f64>| rows.map_axis(Axis(1), |row| row.dot(&row).sqrt());
+    let apart = norms((&plus - &minus).mapv(f64::from));
+    let lengths = norms(directions.to_owned());
     let ends =
         flow.carry::<f32>(study.network, study.sde, starts.view(), times)?.end().mapv(f64::from);
     let (plus, minus) = ends.view().split_at(Axis(0), x.nrows());
     let mut found = &plus - &minus;
-    for (mut row, &length) in found.rows_mut().into_iter().zip(&lengths) {
-        row.mapv_inplace(|entry| entry * length / (2.0 * step));
+    for ((mut row, length), apart) in found.rows_mut().into_iter().zip(&lengths).zip(&apart) {
+        row.mapv_inplace(|entry| if *length > 0.0 { entry * length / apart } else { 0.0 });
     }
     Ok(found)
 }

@@ -10,7 +10,7 @@ use rand::Rng;
 
 use super::along::{Along, along};
 use super::densities::{LogDensities, MOST_WITHHELD};
-use super::{Attribution, Bounds, EnergyBound, EnergyForms, Study};
+use super::{Attribution, Bounds, EnergyBound, EnergyForms, Explanation, Study, density};
 use crate::Error;
 
 /// Of so many steps of the trajectories one time is attributed a part.
@@ -179,11 +179,8 @@ impl Gradients {
             withheld: Array2::from_elem((shape.0, shape.1), false),
         };
         // Half of the paths for each of the two, and half of the steps: their error is far below that of the paths.
-        let density = SdeDensity {
-            paths: study.explanation.paths / 2,
-            steps: study.explanation.steps / 2,
-            ..SdeDensity::default()
-        };
+        let Explanation { paths, steps, .. } = *study.explanation;
+        let density = density(paths / 2, steps / 2);
         for (copy, estimates) in found.estimates.iter_mut().enumerate() {
             for (node, &index) in nodes.iter().enumerate() {
                 let (done, all) = (copy * nodes.len() + node, 2 * nodes.len());

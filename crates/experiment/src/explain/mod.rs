@@ -115,6 +115,11 @@ pub fn explain(
     Ok(report)
 }
 
+/// The estimator of densities, which withholds what less than an eighth of its paths decides.
+fn density(paths: usize, steps: usize) -> SdeDensity {
+    SdeDensity { paths, steps, least_effective: paths as f64 / 8.0, ..SdeDensity::default() }
+}
+
 /// Falling times from the horizon, equal in the log-SNR.
 fn times(sde: &dyn Sde, explanation: &Explanation) -> Result<Vec<f64>, Error> {
     let rule = GridRule::LogSnr { steps: explanation.steps + 1, t_min: explanation.last_time };
@@ -264,7 +269,7 @@ impl Study<'_> {
     /// Log-densities at the last time.
     fn log_densities(&self, x: &Array2<f32>) -> Result<LogDensities, Error> {
         let Explanation { paths, steps, .. } = *self.explanation;
-        let density = SdeDensity { paths, steps, ..SdeDensity::default() };
+        let density = density(paths, steps);
         let mut all = LogDensities { sde: Vec::new(), ode: Vec::new() };
         for (batch, x) in x.axis_chunks_iter(Axis(0), BATCH).enumerate() {
             self.estimating("densities", batch, self.explanation.points.div_ceil(BATCH))?;
