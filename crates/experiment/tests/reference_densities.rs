@@ -7,7 +7,6 @@
 //! ```
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-#![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
 mod published;
 

@@ -1,8 +1,8 @@
 //! The energy of the difference, the bounds that follow from it, and the times that make it.
 
 use fokker_fp_residual::{
-    Energy, Estimate, Growth, LipschitzRule, SdeDensity, lipschitz_bound, one_sided_lipschitz,
-    residual, score_jacobian,
+    Energy, Estimate, Growth, LipschitzRule, lipschitz_bound, one_sided_lipschitz, residual,
+    score_jacobian,
 };
 use fokker_sde_core::{Potential, Purpose, Score, Sde, Streams};
 use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, Axis, concatenate};
