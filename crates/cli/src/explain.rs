@@ -69,47 +69,63 @@ pub(crate) fn text(report: &ExplainReport) -> String {
         if report.standardised { ", in standardised units" } else { "" },
     );
     let gap = &report.gap;
-    let measured = gap.w2sq.max(0.0).sqrt();
+    // What chance adds to the square is taken off.
+    let measured = (gap.w2sq - gap.floor).max(0.0).sqrt();
+    let name = gap.distance.symbol().replace('²', "");
     let _ = writeln!(
         text,
-        "distance between the two laws, measured with N = {}\n  {:<34}{measured:.5}   (squared {:.6}, floor {:.6})",
+        "distance between the two laws, measured with N = {}\n  {:<36}{}   (squared {:.6}, of which the noise floor is {:.6})",
         gap.n,
-        gap.distance.symbol().replace('²', ""),
+        name,
+        if measured > 0.0 { format!("{measured:.5}") } else { "not above the floor".to_owned() },
         gap.w2sq,
         gap.floor
     );
+    if gap.outside.iter().any(|share| *share > 0.0) {
+        let [ode, sde] = gap.outside.map(|share| 100.0 * share);
+        let _ = writeln!(
+            text,
+            "  outside the box, and not counted: {ode:.3} % of the ODE's points, {sde:.3} % of the SDE's"
+        );
+    }
     if let Some(bounds) = &report.bounds {
         bounds_text(&mut text, bounds, measured);
     }
     if let Some(energy) = &report.energy {
         energy_text(&mut text, energy);
     }
+    let mut note = String::new();
     let mut mean = |name: &str, mean: &PointMean| {
-        let _ = writeln!(text, "  {name:<34}{}", point_mean(mean));
+        let _ = writeln!(text, "  {name:<36}{}", point_mean(mean));
     };
     if let Some(found) = &report.divergences {
         mean("KL(SDE‖ODE), nats", &found.sde_from_ode);
         mean("KL(ODE‖SDE), nats", &found.ode_from_sde);
     }
     if let (Some(found), Some(target)) = (&report.likelihoods, &report.target) {
-        let of = if found.held_out { "" } else { ", seen in training" };
-        mean(&format!("log-likelihood of {target}{of}, SDE"), &found.sde);
-        mean(&format!("log-likelihood of {target}{of}, ODE"), &found.ode);
+        mean("log-likelihood under the SDE", &found.sde);
+        mean("log-likelihood under the ODE", &found.ode);
+        let seen = if found.held_out { "" } else { ", which training has seen" };
+        note = format!("  the likelihoods are of points of {target}{seen}\n");
     }
     if let Some(found) = &report.variational {
         mean("KL(truth‖SDE), nats", &found.sde);
         mean("KL(truth‖ODE), nats", &found.ode);
         let _ = writeln!(
             text,
-            "  {:<34}{}   (holds for the SDE alone)",
+            "  {:<36}{}   (holds for the SDE alone)",
             "variational bound, nats",
             with_error(found.bound)
         );
     }
+    text.push_str(&note);
     if !report.attribution.is_empty() {
         text.push_str("\n        t    ½g²‖∇w‖  spread of ε  median of ε  Λ largest    median\n");
-        // Every third: the others are in the figure, and in JSON.
-        for at in report.attribution.iter().step_by(3) {
+        // A dozen and the last: all are in the figure, and in JSON.
+        let last = report.attribution.len() - 1;
+        let stride = last.div_ceil(12).max(1);
+        let shown = report.attribution.iter().enumerate();
+        for (_, at) in shown.filter(|(k, _)| (last - k).is_multiple_of(stride)) {
             let velocity = at.velocity.map_or_else(|| "–".to_owned(), |v| format!("{v:.3e}"));
             let _ = writeln!(
                 text,
@@ -127,11 +143,11 @@ pub(crate) fn text(report: &ExplainReport) -> String {
         text.push_str("\n        t   mean |A|²      share of |∇s|²     share of the error's\n");
         for at in &report.rotation {
             let error = at.share_of_error.zip(at.share_of_error_se);
-            let error =
-                error.map_or_else(|| "–".to_owned(), |(share, se)| format!("{share:.4} ± {se:.4}"));
+            let error = error
+                .map_or_else(|| "–".to_owned(), |(share, se)| format!("{share:.2e} ± {se:.0e}"));
             let _ = writeln!(
                 text,
-                "{:9.2e}  {:10.3e}  {:.2e} ± {:.0e}   {error}",
+                "{:9.2e}  {:10.3e}  {:.2e} ± {:.0e}     {error}",
                 at.t, at.squared, at.share, at.share_se
             );
         }
@@ -139,18 +155,27 @@ pub(crate) fn text(report: &ExplainReport) -> String {
             "A = ½(∇s − ∇sᵀ) is what no gradient has. A vector score has no potential, hence no residual, and no density of its SDE.\n",
         );
     }
-    text.push_str("± is one standard error, [ ] a 95 % interval.\n");
+    if let Some(reason) = &report.no_fields {
+        let _ = writeln!(text, "{reason}");
+    }
+    text.push_str(
+        "± is one standard error, [ ] a 95 % interval, widened by what the quadrature along paths may be off; more --steps make that \
+         less, more --paths what is withheld.\n",
+    );
     text
 }
 
 fn bounds_text(text: &mut String, bounds: &Bounds, measured: f64) {
-    text.push_str("bounds on W2, with energies two standard errors up\n");
+    text.push_str("bounds on W2, with two standard errors of what they are made of\n");
     let mut row = |name: String, value: Option<f64>, reason: &str| {
         let value = value.map_or_else(
             || reason.to_owned(),
-            |value| format!("{value:.5}   ({:.1} times what was measured)", value / measured),
+            |value| match measured {
+                0.0 => format!("{value:.5}"),
+                _ => format!("{value:.5}   ({:.1} times what was measured)", value / measured),
+            },
         );
-        let _ = writeln!(text, "  {name:<34}{value}");
+        let _ = writeln!(text, "  {name:<36}{value}");
     };
     let withheld = "withheld: too few paths count";
     row("along the flow of the ODE".to_owned(), bounds.by_flow, withheld);
@@ -160,10 +185,11 @@ fn bounds_text(text: &mut String, bounds: &Bounds, measured: f64) {
             1.0 => format!("by the energy, {form}"),
             quantile => format!("  Λ at {quantile:.2}: no bound, {form}"),
         };
-        row(name("Jensen"), bound.jensen, "beyond all numbers");
+        let beyond = "beyond all numbers";
+        row(name("Jensen"), bound.jensen, beyond);
         if bound.quantile == 1.0 {
-            row(name("identity"), bound.identity, "withheld, or beyond all numbers");
-            row(name("mean ε²"), bound.naive, "beyond all numbers");
+            row(name("identity"), bound.identity, "withheld, as the identity is");
+            row(name("mean ε²"), bound.naive, beyond);
         }
     }
 }
@@ -171,8 +197,11 @@ fn bounds_text(text: &mut String, bounds: &Bounds, measured: f64) {
 fn energy_text(text: &mut String, energy: &EnergyForms) {
     text.push_str("energy ∫ ½g² E|∇w|² dt, nats\n");
     let mut row = |name: &str, value: Option<WithError>| {
-        let value = value.map_or_else(|| "withheld: too few paths count".to_owned(), with_error);
-        let _ = writeln!(text, "  {name:<34}{value}");
+        let value = value.map_or_else(
+            || "withheld: too few paths count; more --paths help".to_owned(),
+            with_error,
+        );
+        let _ = writeln!(text, "  {name:<36}{value}");
     };
     row("directly", energy.direct);
     row("by the identity", energy.identity);
@@ -187,8 +216,13 @@ fn with_error(WithError { value, standard_error }: WithError) -> String {
 }
 
 fn point_mean(found: &PointMean) -> String {
-    match (found.mean, found.standard_error, found.interval) {
-        (Some(mean), Some(error), Some([low, high])) => {
+    match (found.mean, found.standard_error, found.quadrature, found.interval) {
+        (Some(mean), _, Some(off), _) if off > mean.abs() => {
+            format!(
+                "withheld: {mean:.1e}, but the quadrature may be off by {off:.1e}; more --steps help"
+            )
+        }
+        (Some(mean), Some(error), _, Some([low, high])) => {
             let some = match found.withheld {
                 0 => String::new(),
                 some => format!(", {some} of {} points withheld", found.points),
@@ -196,7 +230,7 @@ fn point_mean(found: &PointMean) -> String {
             format!("{mean:.5} ± {error:.5}  [{low:.5}, {high:.5}]{some}")
         }
         _ => format!(
-            "withheld: at {} of {} points too few paths count",
+            "withheld: at {} of {} points too few paths count; more --paths help",
             found.withheld, found.points
         ),
     }

@@ -65,7 +65,8 @@ fn a_potential_is_explained() {
     let again = explain(folder, &["--target", "mixture", "--threads", "1"]);
     assert_eq!(again, report);
     let text = succeed(folder, &[&["explain", MODEL, "-q"], &FEW[..]].concat());
-    for part in ["bounds on W2", "along the flow", "KL(SDE‖ODE)", "½g²‖∇w‖"] {
+    for part in ["bounds on W2", "along the flow", "KL(SDE‖ODE)", "more --steps", "½g²‖∇w‖"]
+    {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");

@@ -3,10 +3,11 @@
 use fokker_fp_residual::{growth_exponents, pathwise_bound};
 use fokker_samplers::{Flow, Solver};
 use fokker_sde_core::Sde;
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, concatenate};
+use ndarray::{Array2, ArrayView2, ArrayView3, Axis, concatenate};
 
 use super::Study;
 use super::attribution::lipschitz_at;
+use super::gradients::Pair;
 use crate::Error;
 
 /// Both bounds; `None` where one is too large for a number.
@@ -18,20 +19,22 @@ pub(super) struct Along {
 }
 
 /// `∫ (E|DΦ_{t→t_0}(X) ½g²∇w_t(X)|²)^½ dt` over points of the SDE's law, `[k, n, d]` at all times of which those of `nodes` count, and the same with
-/// `exp ∫λ` for `|DΦ|`. There are two independent estimates of `∇w` at the nodes, `[nodes, n, d]`.
+/// `exp ∫λ` for `|DΦ|`. There are estimates of `∇w` at the nodes by all nodes of their paths, and by every other one. To each bound two of its
+/// standard errors are added, and what the quadrature along paths may be off.
 ///
 /// `DΦ` is a central difference of two trajectories, a share of `σ_t` apart.
 pub(super) fn along(
     study: &Study<'_>,
     nodes: &[usize],
     x: ArrayView3<'_, f32>,
-    gradients: &[Array3<f64>; 2],
+    gradients: &[Pair; 2],
 ) -> Result<Along, Error> {
     let times: Vec<f64> = nodes.iter().map(|&index| study.times[index]).collect();
     let flow = Flow { solver: Solver::Midpoint, tolerance: None };
     let mut exponents = Array2::zeros((nodes.len(), x.dim().1));
     let mut carried = gradients.clone();
     for (node, &index) in nodes.iter().enumerate() {
+        study.estimating("the flow of the ODE", node, nodes.len())?;
         let below = &study.times[index..];
         if below.len() < 2 {
             // The flow to the same time is the identity.
@@ -44,16 +47,21 @@ pub(super) fn along(
             row.assign(&lipschitz_at(study, t, way.at(t)?.view())?);
         }
         exponents.row_mut(node).assign(&growth_exponents(below, numbers.view())?.row(0));
-        for carried in &mut carried {
+        for carried in carried.iter_mut().flatten() {
             let mut directions = carried.index_axis_mut(Axis(0), node);
             let moved = derivative(study, &flow, below, start, directions.view())?;
             directions.assign(&moved);
         }
     }
-    let bound = |exponents: ArrayView2<'_, f64>, gradients: &[Array3<f64>; 2]| {
-        let gradients = gradients.each_ref().map(|gradients| gradients.view());
-        let bound = pathwise_bound(study.sde, &times, exponents, gradients)?;
-        Ok::<_, Error>(Some(bound.w2()).filter(|bound| bound.is_finite()))
+    let bound = |exponents: ArrayView2<'_, f64>, pairs: &[Pair; 2]| -> Result<_, Error> {
+        let bound = |pair: &Pair| {
+            let pair = pair.each_ref().map(|gradients| gradients.view());
+            pathwise_bound(study.sde, &times, exponents, pair)
+        };
+        let (fine, coarse) = (bound(&pairs[0])?, bound(&pairs[1])?);
+        let off = (fine.w2() - coarse.w2()).abs();
+        let upper = fine.w2() * (1.0 + 2.0 * fine.relative_error) + off;
+        Ok(Some(upper).filter(|upper| upper.is_finite()))
     };
     let none = Array2::zeros(exponents.raw_dim());
     Ok(Along {

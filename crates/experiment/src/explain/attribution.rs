@@ -4,13 +4,13 @@ use fokker_fp_residual::{
     Energy, Estimate, Growth, LipschitzRule, lipschitz_bound, one_sided_lipschitz, residual,
     score_jacobian,
 };
-use fokker_sde_core::{Potential, Purpose, Score, Sde, Streams};
+use fokker_sde_core::{Potential, Score, Sde};
 use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, Axis, concatenate};
-use rand::Rng;
 
-use super::along::{Along, along};
+use super::along::along;
 use super::densities::{LogDensities, MOST_WITHHELD};
-use super::{Attribution, Bounds, EnergyBound, EnergyForms, Explanation, Study, density};
+use super::gradients::Gradients;
+use super::{Attribution, Bounds, EnergyBound, EnergyForms, Study};
 use crate::Error;
 
 /// Of so many steps of the trajectories one time is attributed a part.
@@ -70,10 +70,16 @@ pub(super) fn attribute(
             naive: finite(bound(naive)?),
         });
     }
-    let (along, direct) = gradients.bounds_and_energy(study, &nodes, both[0])?;
+    let known = gradients.known();
+    let (mut bounds_along, mut direct) = (None, None);
+    if let Some(known) = &known {
+        let points = both[0].select(Axis(1), known);
+        bounds_along = Some(along(study, &nodes, points.view(), &gradients.select(known))?);
+        direct = Some(gradients.energy(study, &nodes, known)?);
+    }
     let bounds = Bounds {
-        by_flow: along.as_ref().and_then(|along| along.by_flow),
-        by_trajectories: along.and_then(|along| along.by_lipschitz),
+        by_flow: bounds_along.as_ref().and_then(|along| along.by_flow),
+        by_trajectories: bounds_along.and_then(|along| along.by_lipschitz),
         by_energy,
     };
     let attribution = nodes.iter().enumerate().map(|(node, &index)| {
@@ -160,132 +166,4 @@ pub(super) fn lipschitz_at(
     let score: &dyn Score<f32> = study.network;
     let jacobian = score_jacobian(score, t, x, study.sde.marginal(t).sigma)?;
     Ok(one_sided_lipschitz(jacobian.view(), study.sde, t)?)
-}
-
-/// Estimates of `∇w`, two independent ones at each of some points of some times.
-struct Gradients {
-    /// `[k, n, d]`; where a path was withheld, 0.
-    estimates: [Array3<f64>; 2],
-    /// Which points have none, `[k, n]`.
-    withheld: Array2<bool>,
-}
-
-impl Gradients {
-    /// At points `[k, n, d]` of all times, of which those of `nodes` are taken.
-    fn at(study: &Study<'_>, nodes: &[usize], x: ArrayView3<'_, f32>) -> Result<Self, Error> {
-        let shape = (nodes.len(), x.dim().1, x.dim().2);
-        let mut found = Self {
-            estimates: [(); 2].map(|()| Array3::zeros(shape)),
-            withheld: Array2::from_elem((shape.0, shape.1), false),
-        };
-        // Half of the paths for each of the two, and half of the steps: their error is far below that of the paths.
-        let Explanation { paths, steps, .. } = *study.explanation;
-        let density = density(paths / 2, steps / 2);
-        for (copy, estimates) in found.estimates.iter_mut().enumerate() {
-            for (node, &index) in nodes.iter().enumerate() {
-                let (done, all) = (copy * nodes.len() + node, 2 * nodes.len());
-                study.estimating("gradients of the densities", done, all)?;
-                let (t, x) = (study.times[index], x.index_axis(Axis(0), index));
-                if index == 0 {
-                    estimates.index_axis_mut(Axis(0), 0).assign(&at_horizon(study, x)?);
-                    continue;
-                }
-                // Each time and copy has noise of its own.
-                let stream = 2 * index as u64 + copy as u64;
-                let seed = study.streams().rng(Purpose::Density, u64::MAX, stream).next_u64();
-                let potential: &dyn Potential<f32> = study.network;
-                let streams = Streams::new(seed);
-                let rows = density.correction_gradient(potential, study.sde, t, x, streams)?;
-                for (point, row) in rows.into_iter().enumerate() {
-                    match row {
-                        Ok(row) => {
-                            let gradient = Array1::from(row.gradient);
-                            estimates
-                                .index_axis_mut(Axis(0), node)
-                                .index_axis_mut(Axis(0), point)
-                                .assign(&gradient);
-                        }
-                        Err(_) => found.withheld[[node, point]] = true,
-                    }
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// `½g²‖∇w‖` at a time unless it is lost in its errors, and the share of points without an estimate.
-    fn velocity(
-        &self,
-        study: &Study<'_>,
-        node: usize,
-        t: f64,
-    ) -> Result<(Option<f64>, f64), Error> {
-        let withheld = self.withheld.row(node);
-        let share =
-            withheld.iter().filter(|&&withheld| withheld).count() as f64 / withheld.len() as f64;
-        if share > MOST_WITHHELD {
-            return Ok((None, share));
-        }
-        let known = (0..withheld.len()).filter(|&point| !withheld[point]);
-        let squares: Vec<f64> = known.map(|point| self.square(node, point)).collect();
-        let mean = Estimate::of_values("squared gradient of w", &squares)?;
-        let push = 0.5 * study.sde.diffusion(t).powi(2);
-        let seen = mean.mean > mean.standard_error;
-        Ok((seen.then(|| push * mean.mean.sqrt()), share))
-    }
-
-    /// An estimate of `|∇w|²`.
-    fn square(&self, node: usize, point: usize) -> f64 {
-        let at = |estimates: &'_ Array3<f64>| {
-            estimates.index_axis(Axis(0), node).index_axis(Axis(0), point).to_owned()
-        };
-        let [one, other] = self.estimates.each_ref().map(at);
-        one.dot(&other)
-    }
-
-    /// The bounds along trajectories, and the energy, over the points that have an estimate at all times; `None` if too few have.
-    fn bounds_and_energy(
-        &self,
-        study: &Study<'_>,
-        nodes: &[usize],
-        x: ArrayView3<'_, f32>,
-    ) -> Result<(Option<Along>, Option<Estimate>), Error> {
-        let count = self.withheld.ncols();
-        let known: Vec<usize> =
-            (0..count).filter(|&point| !self.withheld.column(point).iter().any(|w| *w)).collect();
-        if (count - known.len()) as f64 > MOST_WITHHELD * count as f64 || known.len() < 2 {
-            return Ok((None, None));
-        }
-        let times: Vec<f64> = nodes.iter().map(|&index| study.times[index]).collect();
-        let last = times.len() - 1;
-        let energies: Vec<f64> = known
-            .iter()
-            .map(|&point| {
-                let at = |node: usize| {
-                    let step = times[node.saturating_sub(1)] - times[(node + 1).min(last)];
-                    0.25 * step
-                        * study.sde.diffusion(times[node]).powi(2)
-                        * self.square(node, point)
-                };
-                (0..=last).map(at).sum()
-            })
-            .collect();
-        let gradients =
-            self.estimates.each_ref().map(|estimates| estimates.select(Axis(1), &known));
-        let along = along(study, nodes, x.select(Axis(1), &known).view(), &gradients)?;
-        Ok((Some(along), Some(Estimate::of_values("energy", &energies)?)))
-    }
-}
-
-/// `∇w_T = ∇log π − s` at the horizon, `[n, d]`.
-fn at_horizon(study: &Study<'_>, x: ArrayView2<'_, f32>) -> Result<Array2<f64>, Error> {
-    let mut score = Array2::zeros(x.raw_dim());
-    study.network.score(study.sde.horizon() as f32, x, score.view_mut())?;
-    let variance = study.sde.prior().std.powi(2);
-    let mut gradient = Array2::zeros(x.raw_dim());
-    ndarray::Zip::from(&mut gradient)
-        .and(&x)
-        .and(&score)
-        .for_each(|gradient, &x, &s| *gradient = -f64::from(x) / variance - f64::from(s));
-    Ok(gradient)
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::Error;
 
 /// The tolerance of the flow along which the ODE's density is found.
-const TOLERANCE: Tolerance = Tolerance { absolute: 1e-4, relative: 1e-4 };
+const TOLERANCE: Tolerance = Tolerance { absolute: 1e-5, relative: 1e-5 };
 
 /// The share of points without an estimate from which on a mean over the others is not given: those that are missing are
 /// not like them.

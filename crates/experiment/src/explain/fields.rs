@@ -17,6 +17,14 @@ const STEPS: usize = 200;
 /// Where the density is below this share of its maximum there are hardly any particles, and nothing is drawn.
 const LEAST_DENSITY: f64 = 1e-3;
 
+/// The largest box that is solved on, in units of the one that is drawn.
+pub(super) const MOST_REACH: f64 = 4.0;
+
+/// Half the side of the box that holds the prior, and at least twice what is drawn.
+pub(super) fn reach(sde: &dyn Sde, extent: f64) -> f64 {
+    (2.0 * extent).max(4.5 * sde.prior().std)
+}
+
 /// Values of `log(α²/σ²)` whose times are drawn.
 const LOG_SNR: [f64; 5] = [-1.0, 1.0, 3.0, 5.0, 7.0];
 
@@ -47,17 +55,22 @@ pub(crate) fn fields<F: Real>(
     extent: f64,
     progress: &dyn Progress,
 ) -> Result<FieldFigure, Error> {
-    // Walls stand at twice what is drawn.
-    let (cells, reach) = (2 * CELLS, 2.0 * extent);
+    let reach = reach(sde, extent);
+    // As fine as what is drawn, and with as many cells on either side of it.
+    let cells = CELLS + 2 * ((reach / extent - 1.0) * CELLS as f64 / 2.0).ceil() as usize;
+    let reach = extent * cells as f64 / CELLS as f64;
     let grid =
         CellGrid::square(cells, reach).map_err(|error| Error::Internal(error.to_string()))?;
     let rule = GridRule::LogSnr { steps: STEPS, t_min: Some(last) };
     let mut times = rule.grid(sde)?.times().to_vec();
-    let drawn: Vec<f64> = LOG_SNR
+    let mut drawn: Vec<f64> = LOG_SNR
         .into_iter()
         .filter_map(|level| sde.time_of_log_snr(level).ok())
-        .filter(|&t| t >= last)
+        .filter(|&t| t > last)
         .collect();
+    if drawn.len() < LOG_SNR.len() {
+        drawn.push(last);
+    }
     times.pop();
     times.extend(&drawn);
     times.sort_unstable_by(|a, b| b.total_cmp(a));

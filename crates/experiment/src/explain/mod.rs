@@ -5,6 +5,7 @@ mod along;
 mod attribution;
 mod densities;
 mod fields;
+mod gradients;
 mod report;
 mod rotation;
 
@@ -106,6 +107,7 @@ pub fn explain(
         bounds: None,
         attribution: Vec::new(),
         variational: None,
+        no_fields: None,
         rotation: Vec::new(),
     };
     match network.head().output {
@@ -173,13 +175,15 @@ impl Study<'_> {
     /// The distance between the two laws, from as many particles as the protocol says.
     fn gap(&self) -> Result<SamplerGap, Error> {
         let n = self.protocol.sampling.particles;
-        let side = |method| {
+        // The floor is that of independent draws, and so are these.
+        let other = Streams::new(self.streams().rng(Purpose::Prior, u64::MAX, 0).next_u64());
+        let side = |method, streams| {
             let (sampler, grid) = self.sampler(method)?;
             let counter = Counter::new(self.progress, method, n);
-            let found = sampler.sample(self.network, self.sde, &grid, n, self.streams(), &counter);
+            let found = sampler.sample(self.network, self.sde, &grid, n, streams, &counter);
             Side::new(self.protocol, found?.particles.view())
         };
-        let (sde, ode) = (side(Method::Sde)?, side(Method::Ode)?);
+        let (sde, ode) = (side(Method::Sde, self.streams())?, side(Method::Ode, other)?);
         Ok(SamplerGap {
             distance: sde.kind(),
             n,
@@ -224,18 +228,26 @@ impl Study<'_> {
         if let Some(folder) = figures {
             report.draw_curves(&folder.join("attribution.png"))?;
             if self.network.head().dim == 2 {
-                let extent = self.protocol.measurement.extent;
-                let figure = fields::fields(
-                    self.network,
-                    self.sde,
-                    self.last_time(),
-                    extent,
-                    self.progress,
-                )?;
-                files::write(&folder.join("fields.png"), &figure.draw_png()?)?;
+                report.no_fields = self.draw_fields(&folder.join("fields.png"))?;
             }
         }
         Ok(())
+    }
+
+    /// Draws maps; the reason if there can be none.
+    fn draw_fields(&self, to: &Path) -> Result<Option<String>, Error> {
+        let extent = self.protocol.measurement.extent;
+        let reach = fields::reach(self.sde, extent);
+        if reach > fields::MOST_REACH * extent {
+            return Ok(Some(format!(
+                "no fields.png: a grid for the prior, of standard deviation {:.3}, is too coarse for a box of ±{extent}",
+                self.sde.prior().std
+            )));
+        }
+        let last = self.last_time();
+        let figure = fields::fields(self.network, self.sde, last, extent, self.progress)?;
+        files::write(to, &figure.draw_png()?)?;
+        Ok(None)
     }
 
     /// The variational bound and both its left sides, if the law of the data is known; `x` are points of it at the last time.

@@ -38,6 +38,8 @@ pub struct ExplainReport {
     pub attribution: Vec<Attribution>,
     /// Of a potential, and a mixture whose score is known: the variational bound.
     pub variational: Option<VariationalReport>,
+    /// Why there are no maps, if they were asked for.
+    pub no_fields: Option<String>,
     /// Of a vector score: how far it is from a gradient.
     pub rotation: Vec<RotationAt>,
 }
@@ -91,8 +93,8 @@ pub struct EnergyForms {
 /// Bounds on `W2` (not squared) between the two laws, and estimates of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Bounds {
-    /// `∫ (E|DΦ ½g²∇w|²)^½ dt` along trajectories of the ODE, with the derivative `DΦ` of its flow down to the last time; `None` if too few points
-    /// have an estimate of `∇w`.
+    /// `∫ (E|DΦ ½g²∇w|²)^½ dt` along trajectories of the ODE, with the derivative `DΦ` of its flow down to the last time, two standard errors and what
+    /// the quadrature may be off; `None` if too few points have an estimate of `∇w`.
     pub by_flow: Option<f64>,
     /// `∫ (E[e^{2∫λ} |½g²∇w|²])^½ dt` along the same, with one-sided Lipschitz numbers `λ`.
     pub by_trajectories: Option<f64>,

@@ -14,13 +14,24 @@ pub(super) struct Moments {
     pub(super) coarser: f64,
     /// For each component `[Σ D, Σ D², Σ D U]`.
     vector: Vec<[f64; 3]>,
+    /// For each component `Σ D` by the quadrature of every other node.
+    pub(super) coarser_vector: Vec<f64>,
 }
 
 impl Moments {
     /// Of no units, for weights about `e^{offset}`, with vectors of length `dim`.
     pub(super) fn new(offset: f64, dim: usize) -> Self {
         let vector = vec![[0.0; 3]; dim];
-        Self { offset, units: 0.0, sum: 0.0, squares: 0.0, paths: 0.0, coarser: 0.0, vector }
+        Self {
+            offset,
+            units: 0.0,
+            sum: 0.0,
+            squares: 0.0,
+            paths: 0.0,
+            coarser: 0.0,
+            vector,
+            coarser_vector: vec![0.0; dim],
+        }
     }
 
     /// Adds a unit, of which `U`, `Σ w²` and `D` are given times `e^{−offset}` or its square.
@@ -44,6 +55,7 @@ impl Moments {
             part.coarser *= factor;
             part.squares *= factor * factor;
             part.paths *= factor * factor;
+            part.coarser_vector.iter_mut().for_each(|sum| *sum *= factor);
             for [d, dd, du] in &mut part.vector {
                 *d *= factor;
                 *dd *= factor * factor;
@@ -55,6 +67,9 @@ impl Moments {
         self.coarser += other.coarser;
         self.squares += other.squares;
         self.paths += other.paths;
+        for (sum, other) in self.coarser_vector.iter_mut().zip(other.coarser_vector) {
+            *sum += other;
+        }
         for (sums, others) in self.vector.iter_mut().zip(other.vector) {
             sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += other);
         }
@@ -91,6 +106,11 @@ impl Moments {
             (scale * (quotient - bias), scale * (factor * squares.max(0.0)).sqrt())
         };
         self.vector.iter().map(quotient).unzip()
+    }
+
+    /// The quotients `c D̄/Ū` by the quadrature of every other node.
+    pub(super) fn coarser_quotients(&self, scale: f64) -> Vec<f64> {
+        self.coarser_vector.iter().map(|sum| scale * sum / self.coarser).collect()
     }
 
     /// The smaller of `(Σ w)²/Σ w²` and `1/(1/N + se²)` for `N` paths.

@@ -43,6 +43,8 @@ pub(super) struct Walk<'a, F> {
     pub(super) potential: &'a dyn Potential<F>,
     pub(super) sde: &'a dyn Sde,
     pub(super) schedule: Schedule,
+    /// What is taken off `ε` at the end of each step.
+    pub(super) common: Vec<f64>,
     pub(super) coupling: Coupling,
     pub(super) streams: Streams,
     pub(super) x: ArrayView2<'a, F>,
@@ -78,7 +80,7 @@ impl<F: Real> Walk<'_, F> {
         let last = self.schedule.steps.len() - 1;
         for (index, step) in self.schedule.steps.iter().enumerate() {
             paths.step(index, step);
-            paths.weigh(step, index == last)?;
+            paths.weigh(step, self.common[index], index == last)?;
             if let Some(share) = self.settings.resampling.filter(|_| index < last) {
                 paths.resample(share);
             }
@@ -174,7 +176,7 @@ impl<'w, 'a, F: Real> Paths<'w, 'a, F> {
     }
 
     /// Adds the step's part of the integral of `ε` to `A`, and at the horizon `log π − φ`.
-    fn weigh(&mut self, step: &Step, last: bool) -> Result<(), DensityError> {
+    fn weigh(&mut self, step: &Step, common: f64, last: bool) -> Result<(), DensityError> {
         let Walk { potential, sde, .. } = self.walk;
         let times = Array1::from_elem(self.place.nrows(), F::of(step.t));
         potential.jet(times.view(), self.place.view(), &mut self.jet)?;
@@ -182,13 +184,14 @@ impl<'w, 'a, F: Real> Paths<'w, 'a, F> {
         let prior = sde.prior();
         let mut wide = vec![0.0; self.place.ncols()];
         for (row, log_weight) in self.log_weights.iter_mut().enumerate() {
-            let mut change = step.weight * epsilon[row].wide();
+            let own = epsilon[row].wide() - common;
+            let mut change = step.weight * own;
             if last {
                 wide.iter_mut().zip(self.place.row(row)).for_each(|(w, x)| *w = x.wide());
                 change += prior.log_density(&wide) - self.jet.value[row].wide();
             }
             *log_weight += change;
-            self.coarser[row] += step.coarser * epsilon[row].wide();
+            self.coarser[row] += step.coarser * own;
             if !log_weight.is_finite() {
                 let point = self.points.start + row / self.own;
                 let place = self.place.row(row).iter().map(|x| x.wide()).collect();
@@ -249,23 +252,30 @@ impl<'w, 'a, F: Real> Paths<'w, 'a, F> {
             let mut coarse = 0.0;
             let mut pairs = Moments::new(log_mean, dim);
             let mut sums = vec![0.0; dim];
+            let mut coarser_sums = vec![0.0; dim];
             for (pair, log_weights) in log_weights.chunks_exact(2).enumerate() {
                 let [a, b] = [log_weights[0], log_weights[1]].map(|a| (a - log_mean).exp());
-                coarse += 0.5 * (a * coarser[2 * pair].exp() + b * coarser[2 * pair + 1].exp());
+                let [c, d] = [a * coarser[2 * pair].exp(), b * coarser[2 * pair + 1].exp()];
+                coarse += 0.5 * (c + d);
                 let half = 0.5 * (a - b);
                 let noise = |k: usize| half * self.first[[point * own / 2 + pair, k]];
                 sums.iter_mut().enumerate().for_each(|(k, sum)| *sum += noise(k));
+                for (k, sum) in coarser_sums.iter_mut().enumerate() {
+                    *sum += 0.5 * (c - d) * self.first[[point * own / 2 + pair, k]];
+                }
                 pairs.add(0.5 * (a + b), a * a + b * b, (0..dim).map(noise));
             }
             if self.walk.settings.resampling.is_none() {
-                pairs.coarser = coarse;
+                (pairs.coarser, pairs.coarser_vector) = (coarse, coarser_sums);
                 return pairs;
             }
             let mut whole = Moments::new(log_mean + self.log_factors[point], dim);
             // As many equal weights as were effective when fewest were.
             let squares = (own * own) as f64 / self.least[point].min(effective);
             whole.add(1.0, squares, sums.iter().map(|sum| sum / (own / 2) as f64));
-            whole.coarser = coarse / (own / 2) as f64;
+            let pairs = (own / 2) as f64;
+            whole.coarser = coarse / pairs;
+            whole.coarser_vector = coarser_sums.into_iter().map(|sum| sum / pairs).collect();
             whole
         };
         (0..self.points.len()).map(moments).collect()

@@ -33,7 +33,7 @@ pub(super) struct Schedule {
 impl Schedule {
     /// The trapezoidal rule.
     pub(super) fn new(sde: &dyn Sde, t: f64, steps: usize) -> Result<Self, DensityError> {
-        Ok(Self::through(sde, &nodes(sde, t, steps)?))
+        Ok(Self::through(sde, &nodes(sde, t, steps)?, 0))
     }
 
     /// A short first step by the rule of its end, and the trapezoidal rule from there.
@@ -53,38 +53,45 @@ impl Schedule {
                 times = vec![t, horizon];
             }
         }
-        let mut schedule = Self::through(sde, &times);
+        let mut schedule = Self::through(sde, &times, 1);
         schedule.steps[0].weight += schedule.start;
         schedule.steps[0].coarser += schedule.coarser_start;
         (schedule.start, schedule.coarser_start) = (0.0, 0.0);
         Ok(schedule)
     }
 
-    fn through(sde: &dyn Sde, times: &[f64]) -> Self {
+    /// The trapezoidal rule through these times; every other one after the first `kept` is left out of the coarser rule.
+    fn through(sde: &dyn Sde, times: &[f64], kept: usize) -> Self {
         let last = times.len() - 1;
-        // Nodes 0, 2, 4 … and the last.
-        let coarse = |k: usize| match k {
-            _ if k % 2 == 1 && k != last => 0.0,
-            _ if k == last => 0.5 * (times[k] - times[k - 2 + k % 2]),
-            _ => 0.5 * (times[last.min(k + 2)] - times[k.saturating_sub(2)]),
-        };
+        let fine = trapezoid(times, |_| true);
+        let coarse = trapezoid(times, |k| k <= kept || k == last || (k - kept).is_multiple_of(2));
         let step = |k: usize| {
             let (from, to) = (sde.marginal(times[k - 1]), sde.marginal(times[k]));
             // ρ² = σ_to² − r² σ_from² without cancellation; at t = 0 the log-SNR is infinite.
             let fall = to.log_snr() - from.log_snr();
-            let weight = 0.5 * (times[last.min(k + 1)] - times[k - 1]);
             Step {
                 t: times[k],
                 ratio: to.alpha / from.alpha,
                 spread: to.sigma * (-fall.exp_m1()).sqrt(),
-                weight,
-                coarser: coarse(k) - weight,
+                weight: fine[k],
+                coarser: coarse[k] - fine[k],
             }
         };
-        let start = 0.5 * (times[1] - times[0]);
         let steps = (1..=last).map(step).collect();
-        Self { start, coarser_start: coarse(0) - start, steps }
+        Self { start: fine[0], coarser_start: coarse[0] - fine[0], steps }
     }
+}
+
+/// The weights of the trapezoidal rule on those of the times that are `kept`, 0 on the others.
+fn trapezoid(times: &[f64], kept: impl Fn(usize) -> bool) -> Vec<f64> {
+    let nodes: Vec<usize> = (0..times.len()).filter(|&k| kept(k)).collect();
+    let mut weights = vec![0.0; times.len()];
+    for pair in nodes.windows(2) {
+        let half = 0.5 * (times[pair[1]] - times[pair[0]]);
+        weights[pair[0]] += half;
+        weights[pair[1]] += half;
+    }
+    weights
 }
 
 /// The times of `steps` steps, rising from `t` to `T`.
