@@ -17,9 +17,7 @@ use std::path::Path;
 
 use fokker_fp_residual::{Collocation, mean_squared_residual, residual_of_jet};
 use fokker_metrics::{Grid, Histogram, squared_w2};
-use fokker_samplers::{
-    CellGrid, GridLaw, LastStep, LawSolver, ReverseProcess, Sampler, Solver, Unobserved,
-};
+use fokker_samplers::{CellGrid, GridLaw, LawSolver, ReverseProcess, Sampler, Unobserved};
 use fokker_score_net::{Checkpoint, Element};
 use fokker_sde_core::{
     BatchError, GridRule, Jet, OrnsteinUhlenbeck, Potential, Purpose, Score, Sde, Streams,
@@ -305,43 +303,5 @@ fn laws_of_every_network_are_the_published_ones() {
             let resolved = !(model.ends_with("w0.0") && way == "ode");
             assert!(found < 2.0 * draw || !resolved, "{model} {way}: {found}, a draw {draw}");
         }
-    }
-}
-
-/// `W2²` of the law on a grid to a million particles of a converged solver, and to as many of its own: without the bias of the scheme that the
-/// published samples were drawn by.
-fn compare_converged(model: &str, way: &str, process: ReverseProcess) {
-    let reference = reference().expect("the reference");
-    let Checkpoint { network, diffusion, .. } = network::<f32>(&reference, model);
-    let grid = GridRule::Quadratic { steps: 150, t_min: None }.grid(&diffusion).unwrap();
-    let sampler = Sampler {
-        process: process.clone(),
-        solver: Solver::Sra1,
-        last_step: LastStep::Solver,
-        ..Sampler::default()
-    };
-    let n = 1_000_000;
-    let streams = Streams::new(0);
-    let samples = sampler.sample(&network, &diffusion, &grid, n, streams, &Unobserved).unwrap();
-    let particles =
-        Histogram::from_points(Grid::square(64, 3.5).unwrap(), samples.particles.view()).unwrap();
-    let solver = LawSolver { grid: CellGrid::square(360, 5.0).unwrap(), most_at_walls: 0.1 };
-    let times = GridRule::Quadratic { steps: 600, t_min: None }.grid(&diffusion).unwrap();
-    let law = solver.solve(&network, &diffusion, process, &times, &mut Unobserved).unwrap();
-    let law = at_nodes(&law, particles.grid());
-    let mut rng = streams.rng(Purpose::Bootstrap, 0, 0);
-    let draw = law.resample(n as u64, &mut rng).unwrap();
-    let [found, floor] =
-        [&particles, &draw].map(|other| squared_w2(&law, other).unwrap().distance.value);
-    eprintln!("{model} {way}: {found:.6}, a draw {floor:.6}");
-    assert!(found < 2.0 * floor, "{model} {way}: {found}, a draw {floor}");
-}
-
-#[test]
-#[ignore = "half an hour; see the head of this file"]
-fn laws_of_every_network_are_those_of_converged_particles() {
-    for model in models() {
-        compare_converged(&model, "ode", ReverseProcess::ODE);
-        compare_converged(&model, "sde", ReverseProcess::SDE);
     }
 }
