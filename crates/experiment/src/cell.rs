@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{DistanceKind, Energies};
+use crate::{DistanceKind, Energies, Modes};
 
 /// Which cell of an experiment: a target and a weight of the residual.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct Cell {
     /// The distances.
     #[serde(flatten)]
     pub distances: Distances,
+    /// The modes of the target, if it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modes: Option<Modes>,
     /// The residual of the network.
     #[serde(flatten)]
     pub residual: ResidualMeans,

@@ -10,7 +10,7 @@ use crate::residual_means::ResidualMeter;
 use crate::sample::sample;
 use crate::side::Side;
 use crate::truth::Truth;
-use crate::{Cell, Distances, Energies, Error, Event, Method, Progress, Protocol};
+use crate::{Cell, Distances, Energies, Error, Event, Method, Modes, Progress, Protocol};
 
 /// The points of one sampler, in the units of the network.
 pub(crate) struct Samples {
@@ -54,6 +54,10 @@ pub(crate) fn evaluate(
         held_out: truth.held_out,
         standardised: truth.standardisation.is_some(),
         distances,
+        modes: Modes::of(
+            truth.target.as_ref(),
+            [ode.points.view(), sde.points.view(), truth.points.view()],
+        ),
         residual: meter.residual_means()?,
         dsm: dsm.mean,
         dsm_se: dsm.standard_error,

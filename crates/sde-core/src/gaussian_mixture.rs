@@ -5,7 +5,7 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::covariance::Covariance;
-use crate::{Marginal, MixtureError, StreamRng, Target};
+use crate::{Marginal, MixtureError, Mode, StreamRng, Target};
 
 /// A mixture of `K` Gaussians, `p(x) = Σ_k w_k N(x; m_k, Σ_k)`, in any dimension.
 ///
@@ -255,5 +255,12 @@ impl Target for GaussianMixture {
 
     fn density(&self, x: &[f64]) -> Option<f64> {
         Some(self.log_density(x).exp())
+    }
+
+    /// The component that the point most likely comes from; components have no edge.
+    fn mode(&self, x: &[f64]) -> Option<Mode> {
+        let terms = self.components.iter().map(|component| component.log_term(x, |_, _| ()));
+        let (index, _) = terms.enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
+        Some(Mode { index, count: self.components.len(), distance: 0.0 })
     }
 }

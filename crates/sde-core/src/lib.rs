@@ -44,8 +44,8 @@ pub use score::{BatchError, Jet, Potential, Score, ScoreDivergence, ScoreJet, Sm
 pub use sde::{Marginal, Prior, Sde, SdeError};
 pub use stream::{Purpose, StreamRng, Streams};
 pub use target::{
-    Checkerboard, Dequantised, Empirical, EmpiricalError, Pinwheel, PolygonError, Polygons, Rings,
-    Spirals, Standardisation, StandardisationError, StandardisationRule, Standardised, StudentT,
-    SwissRoll, Target, TargetError, TargetName, TwoMoons, sample_target,
+    Checkerboard, Dequantised, Empirical, EmpiricalError, Mode, Pinwheel, PolygonError, Polygons,
+    Rings, Spirals, Standardisation, StandardisationError, StandardisationRule, Standardised,
+    StudentT, SwissRoll, Target, TargetError, TargetName, TwoMoons, sample_target,
 };
 pub use time_grid::{GridRule, TimeGrid, TimeGridError};

@@ -1,6 +1,6 @@
 use rand::RngExt;
 
-use super::Target;
+use super::{Mode, Target};
 use crate::StreamRng;
 
 /// The uniform law on eight squares of side 1.5 in the plane, laid out as a checkerboard in
@@ -44,5 +44,19 @@ impl Target for Checkerboard {
             })
         });
         Some(if inside { 1.0 / (SQUARES.len() as f64 * SIDE * SIDE) } else { 0.0 })
+    }
+
+    /// The nearest square.
+    fn mode(&self, x: &[f64]) -> Option<Mode> {
+        let distance = |square: [f64; 2]| {
+            let beyond = |(x, shift): (&f64, f64)| {
+                let low = CORNER + SHIFT * shift;
+                (low - x).max(x - low - SIDE).max(0.0)
+            };
+            x.iter().zip(square).map(beyond).fold(0.0, f64::hypot)
+        };
+        let distances = SQUARES.into_iter().map(distance).enumerate();
+        let (index, distance) = distances.min_by(|a, b| a.1.total_cmp(&b.1))?;
+        Some(Mode { index, count: SQUARES.len(), distance })
     }
 }

@@ -45,6 +45,23 @@ pub trait Target: Send + Sync {
     /// The density `p_0(x)` at a point of `d` entries, exact or by a quadrature whose error the target
     /// states; `None` if the law has none that is known.
     fn density(&self, x: &[f64]) -> Option<f64>;
+
+    /// The mode that a point belongs to: a square of a checkerboard, a ring, a component of a mixture; `None` if the law has no
+    /// such parts, or they are not known.
+    fn mode(&self, _x: &[f64]) -> Option<Mode> {
+        None
+    }
+}
+
+/// A part of a law, and how far outside of it a point is that belongs to it more than to any other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mode {
+    /// Its index.
+    pub index: usize,
+    /// The number of modes of the law.
+    pub count: usize,
+    /// The distance of the point to the part, where that has an edge; 0 inside, and where it has none.
+    pub distance: f64,
 }
 
 /// Points per stream of [`sample_target`]; part of what a seed means.

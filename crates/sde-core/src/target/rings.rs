@@ -3,7 +3,7 @@ use std::f64::consts::PI;
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::Target;
+use super::{Mode, Target};
 use crate::StreamRng;
 
 /// Concentric rings in the plane: a radius `R ~ N(m_k, s²)` for a ring `k` chosen with equal
@@ -50,5 +50,13 @@ impl Target for Rings {
             sum / (self.radii.len() as f64 * self.std * (2.0 * PI).sqrt())
         };
         Some((q(r) + q(-r)) / (2.0 * PI * r))
+    }
+
+    /// The ring of the nearest radius; rings have no edge.
+    fn mode(&self, x: &[f64]) -> Option<Mode> {
+        let r = x[0].hypot(x[1]);
+        let distances = self.radii.iter().map(|m| (r - m).abs()).enumerate();
+        let (index, _) = distances.min_by(|a, b| a.1.total_cmp(&b.1))?;
+        Some(Mode { index, count: self.radii.len(), distance: 0.0 })
     }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use rand::RngExt;
 
-use super::{Standardisation, Target};
+use super::{Mode, Standardisation, Target};
 use crate::{BatchError, StreamRng};
 
 /// A law with uniform noise on `[0, width)` added to each component, anew at every draw.
@@ -71,5 +71,12 @@ impl Target for Standardised {
         let mut point = x.to_vec();
         self.map.restore_point(&mut point);
         self.law.density(&point).map(|density| density * self.volume)
+    }
+
+    /// That of the point in the units of the law, and its distance there.
+    fn mode(&self, x: &[f64]) -> Option<Mode> {
+        let mut point = x.to_vec();
+        self.map.restore_point(&mut point);
+        self.law.mode(&point)
     }
 }

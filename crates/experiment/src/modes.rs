@@ -1,0 +1,104 @@
+//! The shares of modes, and how sharp their edges are: what a distance between laws hides.
+
+use fokker_sde_core::{Mode, Real, Target};
+use ndarray::ArrayView2;
+use serde::{Deserialize, Serialize};
+
+/// How far outside of its mode a point is counted as outside, in units of the data.
+pub const EDGE: f64 = 0.05;
+
+/// How many points of one side belong to each mode of a target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModeShares {
+    /// The share of each mode, of 1.
+    pub shares: Vec<f64>,
+    /// The share of points that are outside of their mode by more than [`EDGE`]; 0 where modes have no edge.
+    pub outside: f64,
+}
+
+/// The modes of a target in the points of both samplers and of the truth.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Modes {
+    /// Of the ODE.
+    pub ode: ModeShares,
+    /// Of the SDE.
+    pub sde: ModeShares,
+    /// Of the truth: by chance its shares are not those of its law either.
+    pub truth: ModeShares,
+}
+
+impl ModeShares {
+    /// Of points `[n, d]`; `None` if the target has no modes.
+    fn of<F: Real>(target: &dyn Target, points: ArrayView2<'_, F>) -> Option<Self> {
+        let (mut counts, mut outside) = (Vec::new(), 0_u64);
+        let mut wide = vec![0.0; points.ncols()];
+        for point in points.rows() {
+            wide.iter_mut().zip(point).for_each(|(wide, x)| *wide = x.wide());
+            let Mode { index, count, distance } = target.mode(&wide)?;
+            counts.resize(count, 0_u64);
+            counts[index] += 1;
+            outside += u64::from(distance > EDGE);
+        }
+        let share = |count: u64| count as f64 / points.nrows() as f64;
+        Some(Self { shares: counts.into_iter().map(share).collect(), outside: share(outside) })
+    }
+
+    /// By how much the share of a mode is off at most, as a part of that in the truth.
+    pub fn deviation(&self, truth: &Self) -> f64 {
+        let off =
+            self.shares.iter().zip(&truth.shares).map(|(own, truth)| (own / truth - 1.0).abs());
+        off.fold(0.0, f64::max)
+    }
+}
+
+impl Modes {
+    /// Of the ODE's, the SDE's and the truth's points; `None` if the target has no modes.
+    pub(crate) fn of<F: Real>(target: &dyn Target, points: [ArrayView2<'_, F>; 3]) -> Option<Self> {
+        let [ode, sde, truth] = points.map(|points| ModeShares::of(target, points));
+        Some(Self { ode: ode?, sde: sde?, truth: truth? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fokker_sde_core::{
+        Checkerboard, GaussianMixture, Purpose, Rings, Streams, SwissRoll, sample_target,
+    };
+    use ndarray::array;
+
+    use super::*;
+
+    #[test]
+    fn shares_are_those_of_the_law() {
+        // 40 000 points: the share of one of eight squares has a standard deviation of 0.0017; 5 of them are allowed.
+        let draw = |target: &dyn Target| {
+            sample_target::<f32>(target, 40_000, Streams::new(1), Purpose::Truth, 0)
+        };
+        for (target, count) in [
+            (&Checkerboard as &dyn Target, 8),
+            (&Rings::circles(), 2),
+            (&GaussianMixture::nine_components(), 9),
+        ] {
+            let found = ModeShares::of(target, draw(target).view()).unwrap();
+            assert_eq!((found.shares.len(), found.outside), (count, 0.0));
+            let share = 1.0 / count as f64;
+            for own in &found.shares {
+                assert!((own - share).abs() < 5.0 * (share * (1.0 - share) / 4e4).sqrt(), "{own}");
+            }
+        }
+        let roll = SwissRoll::default();
+        assert_eq!(ModeShares::of(&roll, draw(&roll).view()), None);
+    }
+
+    #[test]
+    fn edges_are_counted_from_the_squares() {
+        // In a square, 0.04 and 0.06 beside one, and 0.06 away from the corner of one across the corner.
+        let points = array![[-2.0, -2.0], [-3.04, -2.0], [-3.06, -2.0], [-3.05, -3.04]];
+        let found = ModeShares::of(&Checkerboard, points.view()).unwrap();
+        assert_eq!(found.outside, 0.5);
+        assert_eq!(found.shares[0], 1.0);
+        let other = ModeShares { shares: vec![0.9, 0.1], outside: 0.0 };
+        let truth = ModeShares { shares: vec![0.8, 0.2], outside: 0.0 };
+        assert!((other.deviation(&truth) - 0.5).abs() < 1e-12);
+    }
+}
