@@ -81,6 +81,20 @@ pub(crate) enum Command {
         /// The run folder
         folder: PathBuf,
     },
+    /// Put the distances of several runs beside each other
+    #[command(
+        after_help = "A run is its folder, finished or not, or a CSV file with the columns target, recipe, w_r, ode_truth, \
+                      sde_truth, ode_sde and floor; w_r and floor may be empty.\n\n\
+                      Example:\n  fokker compare runs/plain-0 runs/smooth-0 paper.csv --figure front"
+    )]
+    Compare {
+        /// Run folders, and tables
+        #[arg(required = true, value_name = "RUN")]
+        runs: Vec<PathBuf>,
+        /// Draw TARGET-gap.png and TARGET-ode.png of each target into this folder
+        #[arg(long, value_name = "DIR")]
+        figure: Option<PathBuf>,
+    },
     /// Sample a trained network
     #[command(
         after_help = "The file holds the points, [n, d], in the units of the data: f32, or f64 of a \
@@ -437,6 +451,7 @@ impl Arguments {
             Command::Init { .. } => "init",
             Command::Run { .. } => "run",
             Command::Report { .. } => "report",
+            Command::Compare { .. } => "compare",
             Command::Gap { .. } => "gap",
             Command::Explain(_) => "explain",
             Command::Residual { at: None, .. } => "residual",

@@ -18,9 +18,9 @@ use std::process::ExitCode;
 use args::{Arguments, Command, Means};
 use clap::Parser;
 use fokker_experiment::{
-    EXAMPLE, Error, Experiment, Method, Protocol, Solving, Summary, TargetSource, distance,
-    explain, gap, import, named_diffusions, report as report_folder, residual_at, residual_report,
-    run, sample_checkpoint, template,
+    EXAMPLE, Error, Experiment, Method, Protocol, Solving, Summary, TargetSource, compare,
+    comparison_table, distance, explain, gap, import, named_diffusions, report as report_folder,
+    residual_at, residual_report, run, sample_checkpoint, template,
 };
 use fokker_sde_core::TargetName;
 use interrupt::Interrupt;
@@ -69,6 +69,10 @@ fn execute(arguments: &Arguments, interrupt: &Interrupt) -> Result<(), Failure> 
             run_experiment(arguments, interrupt, config, out, cell.as_deref(), *force)
         }
         Command::Report { folder } => print(&report_folder(folder)?),
+        Command::Compare { runs, figure } => {
+            let found = compare(runs, figure.as_deref())?;
+            if arguments.json { print_json(&found) } else { print(&comparison_table(&found)) }
+        }
         Command::Gap { models, target, n, how, ode_solver, figure, means, bootstrap } => {
             let mut protocol = protocol(arguments, *means);
             protocol.sampling = how.sampling(*n)?;

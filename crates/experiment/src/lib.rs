@@ -9,6 +9,7 @@
 
 mod cell;
 mod checked;
+mod compare;
 mod config;
 mod distance;
 mod energy;
@@ -50,6 +51,7 @@ mod truth;
 mod view;
 
 pub use cell::{Cell, CellId, Distances, ResidualBand, ResidualMeans};
+pub use compare::{Compared, compare, comparison_table};
 pub use config::{EXAMPLE, Experiment, Measurement, Network, Stage, Training};
 pub use distance::{Comparison, DistanceMethod, DistanceReport, Input, distance};
 pub use energy::{Energies, Energy};

@@ -1,0 +1,173 @@
+//! Recipes beside each other: the three distances of each of their networks, and which are not beaten in all of them.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::figures::{ScatterFigure, ScatterPoint, ScatterSeries};
+use crate::run_folder::RunReader;
+use crate::target_spec::clean_label;
+use crate::text_table::TextTable;
+use crate::{Error, files};
+
+/// A network of a recipe, with its squared distances.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compared {
+    /// The target.
+    pub target: String,
+    /// What it was made by: the name of the run's folder, or what a table says.
+    pub recipe: String,
+    /// The weight of the residual, if that is known.
+    pub w_r: Option<f64>,
+    /// `W2²` between the ODE's samples and the truth.
+    pub ode_truth: f64,
+    /// `W2²` between the SDE's samples and the truth.
+    pub sde_truth: f64,
+    /// `W2²` between the ODE's and the SDE's samples.
+    pub ode_sde: f64,
+    /// The noise floor of the first two, if that is known.
+    pub floor: Option<f64>,
+    /// Whether no other network of the target has all three distances at least as small and one smaller: whether it is on the Pareto front.
+    #[serde(default, skip_deserializing)]
+    pub front: bool,
+}
+
+impl Compared {
+    fn distances(&self) -> [f64; 3] {
+        [self.ode_truth, self.sde_truth, self.ode_sde]
+    }
+
+    /// Whether another network is at least as good in all three distances, and better in one.
+    fn is_beaten_by(&self, other: &Self) -> bool {
+        let pairs = || self.distances().into_iter().zip(other.distances());
+        self.target == other.target
+            && pairs().all(|(own, other)| other <= own)
+            && pairs().any(|(own, other)| other < own)
+    }
+}
+
+/// The networks of run folders, finished or not, and of CSV files with the columns `target`, `recipe`, `w_r`, `ode_truth`, `sde_truth`, `ode_sde` and
+/// `floor`, target by target in the order that they come in. If `figures` is given, two figures of each target are written to that folder: `TARGET-gap.png`, the gap
+/// against SDE–truth, and `TARGET-ode.png`, ODE–truth against it.
+///
+/// # Errors
+/// If a file cannot be read or written, or holds no finished network.
+pub fn compare(inputs: &[PathBuf], figures: Option<&Path>) -> Result<Vec<Compared>, Error> {
+    let mut all = Vec::new();
+    for input in inputs {
+        let found = if input.is_dir() { of_run(input)? } else { of_table(input)? };
+        if found.is_empty() {
+            return Err(Error::NothingFinished(input.clone()));
+        }
+        all.extend(found);
+    }
+    let mut targets: Vec<String> = Vec::new();
+    for network in &all {
+        if !targets.contains(&network.target) {
+            targets.push(network.target.clone());
+        }
+    }
+    let place = |target: &str| targets.iter().position(|known| known == target);
+    all.sort_by_key(|network| place(&network.target));
+    let front: Vec<bool> =
+        all.iter().map(|own| !all.iter().any(|other| own.is_beaten_by(other))).collect();
+    all.iter_mut().zip(front).for_each(|(network, front)| network.front = front);
+    if let Some(folder) = figures {
+        files::create_folder(folder)?;
+        for target in &targets {
+            let networks: Vec<&Compared> =
+                all.iter().filter(|network| network.target == *target).collect();
+            let stem = clean_label(target);
+            for (name, y_label, y) in [
+                ("gap", "W2² ODE–SDE", (|network| network.ode_sde) as fn(&Compared) -> f64),
+                ("ode", "W2² ODE–truth", |network| network.ode_truth),
+            ] {
+                let figure = figure(&networks, y_label, y);
+                files::write(&folder.join(format!("{stem}-{name}.png")), &figure.draw_png()?)?;
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The comparison as a table for people; networks on the front have a star.
+pub fn comparison_table(networks: &[Compared]) -> String {
+    let heads = ["target", "recipe", "w_R", "ODE–truth", "SDE–truth", "ODE–SDE", "floor", "front"];
+    let mut table = TextTable::new(&heads);
+    for network in networks {
+        let number =
+            |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.5}"));
+        table.row(vec![
+            network.target.clone(),
+            network.recipe.clone(),
+            network.w_r.map_or_else(|| "–".to_owned(), |w_r| w_r.to_string()),
+            number(Some(network.ode_truth)),
+            number(Some(network.sde_truth)),
+            number(Some(network.ode_sde)),
+            number(network.floor),
+            if network.front { "*".to_owned() } else { String::new() },
+        ]);
+    }
+    format!(
+        "{table}\nW2² between samples. *: no other network of the target is as good in all three.\n"
+    )
+}
+
+fn of_run(path: &Path) -> Result<Vec<Compared>, Error> {
+    let (folder, experiment) = RunReader::open(path)?;
+    let recipe = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let mut found = Vec::new();
+    for id in experiment.cells() {
+        if let Some(cell) = folder.cell(&id)? {
+            found.push(Compared {
+                target: id.target,
+                recipe: recipe.clone(),
+                w_r: Some(id.w_r),
+                ode_truth: cell.distances.w2sq_ode_truth,
+                sde_truth: cell.distances.w2sq_sde_truth,
+                ode_sde: cell.distances.w2sq_ode_sde,
+                floor: Some(cell.distances.floor),
+                front: false,
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn of_table(path: &Path) -> Result<Vec<Compared>, Error> {
+    let bytes = files::read(path)?;
+    let mut reader =
+        csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(&bytes[..]);
+    let content = |reason: String| Error::Content { path: path.to_owned(), reason };
+    let rows = reader.deserialize::<Compared>();
+    let found: Vec<Compared> =
+        rows.collect::<Result<_, _>>().map_err(|error| content(error.to_string()))?;
+    match found.iter().position(|row| row.distances().iter().any(|d| !(*d >= 0.0 && d.is_finite())))
+    {
+        Some(row) => {
+            Err(content(format!("row {row} has a distance that is negative or no number")))
+        }
+        None => Ok(found),
+    }
+}
+
+fn figure(networks: &[&Compared], y_label: &str, y: fn(&Compared) -> f64) -> ScatterFigure {
+    let mut series: Vec<ScatterSeries> = Vec::new();
+    for network in networks {
+        let label = network.w_r.map_or_else(String::new, |w_r| w_r.to_string());
+        let point = ScatterPoint { x: network.sde_truth, y: y(network), label };
+        match series.iter_mut().find(|series| series.label == network.recipe) {
+            Some(series) => series.points.push(point),
+            None => {
+                series.push(ScatterSeries { label: network.recipe.clone(), points: vec![point] });
+            }
+        }
+    }
+    ScatterFigure {
+        x_label: "W2² SDE–truth".to_owned(),
+        y_label: y_label.to_owned(),
+        note: "labels: the weight of the residual".to_owned(),
+        series,
+    }
+}
