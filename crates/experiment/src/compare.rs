@@ -146,7 +146,7 @@ fn of_table(path: &Path) -> Result<Vec<Compared>, Error> {
     match found.iter().position(|row| row.distances().iter().any(|d| !(*d >= 0.0 && d.is_finite())))
     {
         Some(row) => {
-            Err(content(format!("row {row} has a distance that is negative or no number")))
+            Err(content(format!("row {} has a distance that is negative or no number", row + 1)))
         }
         None => Ok(found),
     }
