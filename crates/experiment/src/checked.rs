@@ -21,6 +21,10 @@ pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize,
     check(deserializer, rule, |n| (1..=100_000_000).contains(n))
 }
 
+pub(crate) fn references<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    check(deserializer, "must be between 1 and 65536", |n| (1..=65_536).contains(n))
+}
+
 /// How many there are of what has a spread.
 pub(crate) fn several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let rule = "must be between 2 and 100000000";

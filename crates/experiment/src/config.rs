@@ -101,6 +101,9 @@ pub struct Training {
     /// The weight of a time in `L_DSM`; 1 if not given.
     #[serde(default)]
     pub denoising_weight: DenoisingWeight,
+    /// Draws of the data over which the conditional score of a point is averaged, see [`Denoising::references`]; 1 if not given.
+    #[serde(default = "one_reference", deserialize_with = "checked::references")]
+    pub denoising_references: usize,
     /// Whether times where `L_DSM` is large are looked at more often, see [`TimeImportance`]; not if not given.
     #[serde(default)]
     pub importance: bool,
@@ -166,7 +169,12 @@ impl Training {
         Objective {
             target,
             sde,
-            denoising: Denoising { points, times, weight: self.denoising_weight },
+            denoising: Denoising {
+                points,
+                times,
+                weight: self.denoising_weight,
+                references: self.denoising_references,
+            },
             residual: self.residual(),
             residual_weight,
             conditions: self.conditions,
@@ -257,6 +265,10 @@ impl Stage {
 
 fn one() -> f64 {
     1.0
+}
+
+fn one_reference() -> usize {
+    1
 }
 
 /// How samples are compared: in the plane by exact `W2²` between histograms on a square grid, elsewhere as

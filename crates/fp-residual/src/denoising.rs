@@ -7,7 +7,8 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use crate::{Estimate, TimeLaw};
+use crate::posterior::References;
+use crate::{Denoising, Estimate, TimeLaw};
 
 /// How denoising score matching weighs the squared error of the score at a time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -77,26 +78,41 @@ impl<F: Real> DenoisingBatch<F> {
         rng: &mut StreamRng,
     ) -> Self {
         let mut batch = Self::zeros(n, target.dim());
-        batch.fill(0..n, target, sde, times, rng, |index, u| times.share(index, n, u));
+        let denoising = Denoising { times, ..Denoising::default() };
+        batch.fill(0..n, target, sde, denoising, rng, |index, u| times.share(index, n, u));
         batch
     }
 
     /// Draws triples in place of those in `range`. `place` makes of a triple's number within the range and a uniform random
-    /// number the share of the law of times at which it looks.
+    /// number the share of the law of times at which it looks. With more than one of `references` the conditional scores are
+    /// averaged over which of so many draws of the data, at least those of the range, the noised one is.
     pub(crate) fn fill(
         &mut self,
         range: Range<usize>,
         target: &dyn Target,
         sde: &dyn Sde,
-        times: TimeLaw,
+        denoising: Denoising,
         rng: &mut StreamRng,
         mut place: impl FnMut(usize, f64) -> f64,
     ) {
-        let mut data = vec![0.0; target.dim()];
-        let from = range.start;
+        let (dim, from, n) = (target.dim(), range.start, range.len());
+        let mut data = vec![0.0; denoising.references.max(n) * dim];
+        for (i, data) in range.clone().zip(data.chunks_exact_mut(dim)) {
+            let t = denoising.times.quantile(sde, place(i - from, rng.random()));
+            self.set(i, t, target, sde, data, rng);
+        }
+        if denoising.references <= 1 {
+            return;
+        }
+        data.chunks_exact_mut(dim).skip(n).for_each(|data| target.draw(rng, data));
+        let mut references = References::new(&data, data.len() / dim);
+        let mut noise = vec![0.0; dim];
         for i in range {
-            let t = times.quantile(sde, place(i - from, rng.random()));
-            self.set(i, t, target, sde, &mut data, rng);
+            let law = sde.marginal(self.t[i].wide());
+            let mut scores = self.score.row_mut(i);
+            noise.iter_mut().zip(&scores).for_each(|(z, y)| *z = -law.sigma * y.wide());
+            references.average_noise(i - from, law.alpha / law.sigma, &mut noise);
+            scores.iter_mut().zip(&noise).for_each(|(y, z)| *y = F::of(-z / law.sigma));
         }
     }
 
@@ -161,4 +177,57 @@ pub fn mean_denoising_error<E: Element>(
         network.add_loss(t, x, Derivatives::Gradient, &mut keep, None)?;
         Ok(errors)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use fokker_sde_core::{
+        GaussianMixture, MixtureMarginals, OrnsteinUhlenbeck, Purpose, Score, Streams,
+    };
+
+    use super::*;
+    use crate::TimeDensity;
+
+    /// The conditional scores' distances from the exact score, times `σ` and times some functions of `x`: their means with
+    /// standard errors, blocks of 64 as independent; and their mean square.
+    fn deviations(t: f64, references: usize) -> ([Estimate; 5], f64) {
+        let (target, sde) =
+            (GaussianMixture::nine_components(), OrnsteinUhlenbeck::new(2.0).unwrap());
+        let exact = MixtureMarginals::new(target.clone(), sde);
+        let times = TimeLaw::new(t, TimeDensity::Uniform);
+        let denoising = Denoising { points: 64, times, references, ..Denoising::default() };
+        let sigma = sde.marginal(t).sigma;
+        let (mut means, mut square) = (vec![Vec::new(); 5], 0.0);
+        let blocks = 800;
+        for block in 0..blocks {
+            let mut rng = Streams::new(6).rng(Purpose::Denoising, 0, block);
+            let mut batch = DenoisingBatch::<f64>::zeros(64, 2);
+            batch.fill(0..64, &target, &sde, denoising, &mut rng, |_, _| 0.0);
+            let mut scores = Array2::zeros((64, 2));
+            exact.score(t, batch.x.view(), scores.view_mut()).unwrap();
+            let mut sums = [0.0; 5];
+            for i in 0..64 {
+                let [x, y] = [0, 1].map(|k| batch.x[[i, k]]);
+                let [a, b] = [0, 1].map(|k| sigma * (batch.score[[i, k]] - scores[[i, k]]));
+                let parts = [a, b * x, a * (3.0 * y).sin(), b * y * y, a * (x * x + y * y).sqrt()];
+                sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part / 64.0);
+                square += (a * a + b * b) / (128.0 * blocks as f64);
+            }
+            means.iter_mut().zip(sums).for_each(|(means, sum)| means.push(sum));
+        }
+        (std::array::from_fn(|k| Estimate::of_values("deviations", &means[k]).unwrap()), square)
+    }
+
+    #[test]
+    fn references_lower_the_noise_of_the_score_and_leave_its_mean() {
+        for (t, least) in [(0.01, 1.0), (0.1, 1.1), (0.5, 5.0), (1.9, 20.0)] {
+            let (_, alone) = deviations(t, 1);
+            // 20 means within 5 standard errors: false-alarm rate 1e-5.
+            let (means, square) = deviations(t, 256);
+            for Estimate { mean, standard_error } in means {
+                assert!(mean.abs() < 5.0 * standard_error, "{t}: {mean} ± {standard_error}");
+            }
+            assert!(alone / square > least, "{t}: {alone} {square}");
+        }
+    }
 }

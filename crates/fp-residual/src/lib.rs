@@ -41,6 +41,7 @@ mod forward_path;
 mod jacobian;
 mod objective;
 mod ordered_sum;
+mod posterior;
 mod residual;
 mod rotation;
 mod times;

@@ -45,7 +45,7 @@ impl<E: Element> Work<'_, E> {
         for (block, range) in &self.blocks {
             let mut rng = self.streams.rng(Purpose::Denoising, self.step, *block);
             let (from, count) = (range.start, range.len());
-            batch.fill(range.clone(), target, sde, denoising.times, &mut rng, |index, u| {
+            batch.fill(range.clone(), target, sde, denoising, &mut rng, |index, u| {
                 let u = denoising.times.share(index, count, u);
                 let place = importance.map_or((u, 1.0), |importance| importance.share(u));
                 places[from + index] = place;
