@@ -152,11 +152,28 @@ impl Objective<'_> {
             .collect::<Result<Vec<(usize, Found)>, NetworkError>>()?;
         found.sort_unstable_by_key(|&(index, _)| index);
         let found: Vec<Found> = found.into_iter().map(|(_, found)| found).collect();
-        let losses = self.losses(&tasks, &found, network.head().output, step)?;
+        let losses = self.join(&tasks, &found, network.head().output, step)?;
         let gradient = gradient.finish();
         let size: f64 = gradient.0.iter().map(|g| g.wide().abs()).sum();
         finite("gradient", size, step)?;
         Ok((losses, gradient))
+    }
+
+    /// The losses for the points of training step `step`, without a gradient: how a network is judged by points that it was not
+    /// trained on, with streams of another seed.
+    ///
+    /// # Errors
+    /// As [`Objective::gradient`].
+    pub fn losses<E: Element>(
+        &self,
+        network: &ScoreNetwork<E>,
+        streams: Streams,
+        step: u64,
+    ) -> Result<Losses, ObjectiveError> {
+        self.check(network.head().output)?;
+        let tasks = self.cut(&self.terms());
+        let found = self.find(&tasks, network, streams, step)?;
+        self.join(&tasks, &found, network.head().output, step)
     }
 
     /// The losses at training step `step`, and `L` as a scalar on a tape of dfdx, to be joined with terms
@@ -188,11 +205,7 @@ impl Objective<'_> {
         step: u64,
     ) -> Result<Estimate, ObjectiveError> {
         Combination::check_residual(&self.residual, network.head().output, self.target.dim())?;
-        let found: Vec<Found> = self
-            .cut(&[Term::Residual])
-            .par_iter()
-            .map(|task| self.add_task(network, streams, step, task, None))
-            .collect::<Result<_, NetworkError>>()?;
+        let found = self.find(&self.cut(&[Term::Residual]), network, streams, step)?;
         let mean = found.iter().map(|found| found.sum).sum::<f64>() / self.residual.points as f64;
         let mean = finite("mean squared residual", mean, step)?;
         Ok(self.estimate(mean, &found, network.head().output))
@@ -264,8 +277,20 @@ impl Objective<'_> {
         }
     }
 
+    /// What tasks find, without a gradient.
+    fn find<E: Element>(
+        &self,
+        tasks: &[Task],
+        network: &ScoreNetwork<E>,
+        streams: Streams,
+        step: u64,
+    ) -> Result<Vec<Found>, NetworkError> {
+        let tasks = tasks.par_iter();
+        tasks.map(|task| self.add_task(network, streams, step, task, None)).collect()
+    }
+
     /// The losses from the sums of all tasks.
-    fn losses(
+    fn join(
         &self,
         tasks: &[Task],
         found: &[Found],

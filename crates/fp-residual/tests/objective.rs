@@ -106,6 +106,8 @@ fn the_losses_are_the_means_they_are_said_to_be() {
     assert!((total - (denoising + 2.0 * mean)).abs() < 1e-12 * total);
     let monitored = objective.mean_squared_residual(&network, streams, 7).unwrap();
     assert_eq!(monitored, Estimate { mean, standard_error });
+    let (losses, _) = objective.gradient(&network, streams, 7).unwrap();
+    assert_eq!(objective.losses(&network, streams, 7).unwrap(), losses);
 }
 
 #[test]
