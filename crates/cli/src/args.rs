@@ -1,10 +1,12 @@
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use fokker_experiment::{
-    Comparison, DistanceMethod, GroundCost, Method, NetworkKind, Precision, Solver, TargetSource,
-    named_diffusions,
+    Comparison, DistanceMethod, GroundCost, Method, Output, Precision, Preset, Solver,
+    TargetSource, named_diffusions,
 };
+
+use fokker_sde_core::Diffusion;
 
 use crate::explain::Explain;
 use crate::how::How;
@@ -36,23 +38,40 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Print a commented configuration: an example, or one for a target, a diffusion and a network
+    /// Print a commented configuration for a target, a diffusion and a network
     #[command(
-        after_help = "Without options: the experiment of Deveney et al. (2025), small enough for two minutes.\n\n\
+        after_help = "The recipe is that of docs/closing-the-gap.md; `--preset paper` is that of Deveney et al. (2025).\n\n\
                       Examples:\n  fokker init > my.ron\n  \
-                      fokker init --target points.csv --sde vp --network potential > my.ron"
+                      fokker init --target points.csv --sde vp --network vector > my.ron"
     )]
     Init {
         /// What to learn: a name such as moons, or a file of points, .npy or .csv
-        #[arg(long, value_name = "NAME|FILE")]
-        target: Option<TargetSource>,
-        /// The forward process
-        #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(
-            named_diffusions().into_iter().map(|(name, _)| name)))]
-        sde: Option<String>,
-        /// The network
-        #[arg(long, value_name = "KIND")]
-        network: Option<NetworkName>,
+        #[arg(long, value_name = "NAME|FILE", default_value = "checkerboard")]
+        target: TargetSource,
+        #[command(flatten)]
+        recipe: Recipe,
+    },
+    /// Choose the weight of the residual within a time, and train a network with it
+    #[command(
+        after_help = "A configuration is tuned among its own `residual_weights`; of anything else the recipe is that of `fokker init`. Half \
+                      of the time goes to one network for each weight, the other half to one with the weight that was chosen.\n\n\
+                      Examples:\n  fokker tune points.csv --minutes 20 --out tuned\n  \
+                      fokker tune my.ron --minutes 5 --out tuned"
+    )]
+    Tune {
+        /// What to learn: a name such as moons, a file of points, .npy or .csv, or a configuration, .ron, with one target
+        data: String,
+        /// About how long it may take, in minutes
+        #[arg(long, value_name = "M", value_parser = minutes)]
+        minutes: f64,
+        /// The folder for what comes out
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        #[command(flatten)]
+        recipe: Recipe,
+        /// Replace what was tuned before
+        #[arg(long)]
+        force: bool,
     },
     /// Train, sample and measure as a configuration says, and leave a run folder
     ///
@@ -387,24 +406,69 @@ impl From<PrecisionName> for Precision {
     }
 }
 
-/// The kinds of networks that a configuration can begin with.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum NetworkName {
-    /// A preconditioned potential
-    Potential,
-    /// A preconditioned vector score
-    Vector,
+/// What a configuration begins with.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Recipe {
+    /// The recipe of training [default: smooth]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<PresetName>,
+    /// The forward process; that of the recipe if not given
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(
+        named_diffusions().into_iter().map(|(name, _)| name)))]
+    pub(crate) sde: Option<String>,
+    /// The network of the smooth recipe [default: potential]
+    #[arg(long, value_name = "KIND")]
+    pub(crate) network: Option<NetworkName>,
+}
+
+/// The recipes that a configuration can begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PresetName {
+    /// A smooth, preconditioned network and what closes the gap
+    Smooth,
     /// The network and training of Deveney et al. (2025)
     Paper,
 }
 
-impl From<NetworkName> for NetworkKind {
-    fn from(name: NetworkName) -> Self {
-        match name {
-            NetworkName::Potential => Self::Potential,
-            NetworkName::Vector => Self::Vector,
-            NetworkName::Paper => Self::Paper,
+/// The kinds of networks that a configuration can begin with.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum NetworkName {
+    /// A potential, whose gradient is the score
+    Potential,
+    /// A vector score
+    Vector,
+}
+
+impl Recipe {
+    /// Whether anything was asked for.
+    pub(crate) fn is_given(&self) -> bool {
+        self.preset.is_some() || self.sde.is_some() || self.network.is_some()
+    }
+
+    pub(crate) fn preset(&self) -> Result<Preset, Failure> {
+        match (self.preset, self.network) {
+            (Some(PresetName::Paper), None) => Ok(Preset::Paper),
+            (Some(PresetName::Paper), Some(_)) => {
+                Err(Failure::Option { option: "--network", command: "init --preset paper" })
+            }
+            (_, Some(NetworkName::Vector)) => Ok(Preset::Smooth(Output::Vector)),
+            _ => Ok(Preset::Smooth(Output::Potential)),
         }
+    }
+
+    /// The diffusion asked for; that of the recipe is its own Ornstein–Uhlenbeck process.
+    pub(crate) fn diffusion(&self) -> Option<Diffusion> {
+        let known = named_diffusions().into_iter().filter(|(name, _)| *name != "ou");
+        let mut chosen = known.filter(|(name, _)| Some(*name) == self.sde.as_deref());
+        chosen.next().map(|(_, diffusion)| diffusion)
+    }
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(minutes) if (0.01..=100_000.0).contains(&minutes) => Ok(minutes),
+        Ok(_) => Err("must be between 0.01 and 100000".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -435,8 +499,8 @@ pub(crate) fn extent(text: &str) -> Result<f64, String> {
 impl Arguments {
     /// Whether the command works for long, and looks at signals meanwhile.
     pub(crate) fn listens(&self) -> bool {
-        use Command::{Explain, Gap, Run, Sample};
-        matches!(self.command, Run { .. } | Sample { .. } | Gap { .. } | Explain(_))
+        use Command::{Explain, Gap, Run, Sample, Tune};
+        matches!(self.command, Run { .. } | Tune { .. } | Sample { .. } | Gap { .. } | Explain(_))
     }
 
     /// Whether the command draws random numbers and works on many threads.
@@ -450,6 +514,7 @@ impl Arguments {
         let command = match self.command {
             Command::Init { .. } => "init",
             Command::Run { .. } => "run",
+            Command::Tune { .. } => "tune",
             Command::Report { .. } => "report",
             Command::Compare { .. } => "compare",
             Command::Gap { .. } => "gap",

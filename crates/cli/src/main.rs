@@ -15,14 +15,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use args::{Arguments, Command, Means};
+use args::{Arguments, Command, Means, Recipe};
 use clap::Parser;
 use fokker_experiment::{
-    EXAMPLE, Error, Experiment, Method, Protocol, Solving, Summary, TargetSource, compare,
-    comparison_table, distance, explain, gap, import, named_diffusions, report as report_folder,
-    residual_at, residual_report, run, sample_checkpoint, template,
+    Error, Experiment, Method, Protocol, Solving, Summary, TUNED_WEIGHTS, TargetSource, compare,
+    comparison_table, distance, explain, gap, import, report as report_folder, residual_at,
+    residual_report, run, sample_checkpoint, template, tune,
 };
-use fokker_sde_core::TargetName;
 use interrupt::Interrupt;
 use progress::Follower;
 use report::Failure;
@@ -55,14 +54,19 @@ fn execute(arguments: &Arguments, interrupt: &Interrupt) -> Result<(), Failure> 
     }
     let pool = pool.build().map_err(|error| Failure::Threads(error.to_string()))?;
     pool.install(|| match &arguments.command {
-        Command::Init { target: None, sde: None, network: None } => print(EXAMPLE),
-        Command::Init { target, sde, network } => {
-            let checkerboard = TargetSource::Named(TargetName::Checkerboard);
-            let known = named_diffusions();
-            let chosen = known.into_iter().find(|(name, _)| Some(*name) == sde.as_deref());
-            let diffusion = chosen.map(|(_, diffusion)| diffusion).unwrap_or_default();
-            let kind = network.map(Into::into).unwrap_or_default();
-            print(&template(target.as_ref().unwrap_or(&checkerboard), &diffusion, kind)?)
+        Command::Init { target, recipe } => {
+            print(&template(target, recipe.diffusion().as_ref(), recipe.preset()?)?)
+        }
+        Command::Tune { data, minutes, out, recipe, force } => {
+            let experiment = to_tune(data, recipe, arguments.seed)?;
+            let follower = Follower::new(interrupt, arguments.quiet);
+            let tuned = tune(&experiment, *minutes, out, *force, &follower)?;
+            drop(follower);
+            if arguments.json {
+                return print_json(&tuned);
+            }
+            tracing::info!("results: {}", out.display());
+            print(&tuned.table())
         }
         Command::Run { config, out, cell, force } => {
             let out = out.as_deref();
@@ -201,6 +205,30 @@ fn run_experiment(
     } else {
         print(&summary.table(&experiment))
     }
+}
+
+/// The experiment whose weight is to be chosen: that of a configuration, or the recipe's for a target.
+fn to_tune(data: &str, recipe: &Recipe, seed: Option<u64>) -> Result<Experiment, Failure> {
+    let mut experiment = if data.ends_with(".ron") {
+        if recipe.is_given() {
+            return Err(Failure::Option {
+                option: "--preset, --sde and --network",
+                command: "tune CONFIG",
+            });
+        }
+        Experiment::load(Path::new(data))?
+    } else {
+        let target: TargetSource = data.parse().map_err(Failure::Target)?;
+        let text = template(&target, recipe.diffusion().as_ref(), recipe.preset()?)?;
+        let mut experiment = Experiment::of_text(Path::new("recipe"), text)?;
+        let weights = &mut experiment.training.residual_weights;
+        if weights.len() > 1 {
+            *weights = TUNED_WEIGHTS.to_vec();
+        }
+        experiment
+    };
+    experiment.seed = seed.unwrap_or(experiment.seed);
+    Ok(experiment)
 }
 
 /// What the options of a command say of how models are measured.

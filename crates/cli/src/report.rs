@@ -13,6 +13,9 @@ pub(crate) enum Failure {
     /// An option that the command does not look at.
     #[error("`fokker {command}` has no use for {option}")]
     Option { option: &'static str, command: &'static str },
+    /// What is to be learned is neither a law nor a file.
+    #[error("{0}, or a configuration that ends in .ron")]
+    Target(String),
     /// The result cannot be printed.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
@@ -30,7 +33,7 @@ impl Failure {
     pub(crate) fn print(self) -> ExitCode {
         let code = match &self {
             Self::Work(error) if error.is_bad_input() => 2,
-            Self::Option { .. } => 2,
+            Self::Option { .. } | Self::Target(_) => 2,
             _ => 1,
         };
         let report = miette::Report::new(Pointed::new(self));

@@ -145,10 +145,10 @@ fn a_finished_run_is_replaced_only_by_force() {
 }
 
 #[test]
-fn the_example_is_a_configuration() {
+fn the_paper_is_a_configuration() {
     let folder = tempfile::tempdir().unwrap();
-    let example = succeed(folder.path(), &["init"]);
-    assert!(example.lines().filter(|line| line.contains("//")).count() > 10);
+    let paper = succeed(folder.path(), &["init", "--preset", "paper"]);
+    assert!(paper.contains("horizon: 10.0") && paper.contains("Softplus(beta: 100.0)"), "{paper}");
     // Small enough for a test: one step in each stage, few particles.
     let shortened = |horizon: &str| -> String {
         let line = |line: &str| match line.trim().split(' ').next() {
@@ -156,7 +156,7 @@ fn the_example_is_a_configuration() {
             Some("particles:") => "particles: 100,".to_owned(),
             _ => line.replace("horizon: 10.0", horizon),
         };
-        example.lines().map(|text| line(text) + "\n").collect()
+        paper.lines().map(|text| line(text) + "\n").collect()
     };
     fs::write(folder.path().join("mine.ron"), shortened("horizon: 0.5")).unwrap();
     succeed(folder.path(), &["run", "mine.ron", "-q"]);
@@ -164,6 +164,8 @@ fn the_example_is_a_configuration() {
     fs::write(folder.path().join("lost.ron"), shortened("horizon: 10.0")).unwrap();
     let message = fail(folder.path(), 1, &["run", "lost.ron", "-q"]);
     assert!(message.contains("checkerboard, w_R = 0: none of the sde samples"), "{message}");
+    let message = fail(folder.path(), 2, &["init", "--preset", "paper", "--network", "vector"]);
+    assert!(message.contains("--network"), "{message}");
 }
 
 #[test]
@@ -354,8 +356,10 @@ fn w2_measures_histograms_in_space() {
 #[test]
 fn every_command_has_help_with_an_example() {
     let folder = tempfile::tempdir().unwrap();
-    for command in ["init", "run", "report", "sample", "solvers", "gap", "residual", "import", "w2"]
-    {
+    for command in [
+        "init", "run", "tune", "report", "compare", "sample", "solvers", "gap", "explain",
+        "residual", "import", "w2",
+    ] {
         let help = succeed(folder.path(), &[command, "--help"]);
         assert!(help.contains("Example") && help.contains(&format!("fokker {command}")), "{help}");
     }
@@ -447,11 +451,12 @@ fn init_writes_configurations_that_run() {
         let text = succeed(folder.path(), &options);
         assert!(text.lines().filter(|line| line.trim().starts_with("//")).count() > 6, "{text}");
         let small = text
-            .replace("steps: 20000", "steps: 30")
+            .replace("steps: 240000", "steps: 30")
+            .replace("denoising_points: 2048", "denoising_points: 256")
             .replace("warm_up: 200", "warm_up: 5")
-            .replace("particles: 20000", "particles: 300")
+            .replace("particles: 100000", "particles: 300")
             .replace("residual_points: 50000", "residual_points: 500")
-            .replace("96, 96, 96", "8, 8")
+            .replace("128, 128, 128", "8, 8")
             .replace("steps: 75", "steps: 12");
         fs::write(folder.path().join("mine.ron"), small).unwrap();
         let table = succeed(folder.path(), &["run", "mine.ron", "--force", "-q", "--out", "out"]);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::figures::{ScatterFigure, ScatterPoint, ScatterSeries};
+use crate::pareto::front;
 use crate::run_folder::RunReader;
 use crate::target_spec::clean_label;
 use crate::text_table::TextTable;
@@ -37,14 +38,6 @@ impl Compared {
     fn distances(&self) -> [f64; 3] {
         [self.ode_truth, self.sde_truth, self.ode_sde]
     }
-
-    /// Whether another network is at least as good in all three distances, and better in one.
-    fn is_beaten_by(&self, other: &Self) -> bool {
-        let pairs = || self.distances().into_iter().zip(other.distances());
-        self.target == other.target
-            && pairs().all(|(own, other)| other <= own)
-            && pairs().any(|(own, other)| other < own)
-    }
 }
 
 /// The networks of run folders, finished or not, and of CSV files with the columns `target`, `recipe`, `w_r`, `ode_truth`, `sde_truth`, `ode_sde` and
@@ -70,9 +63,10 @@ pub fn compare(inputs: &[PathBuf], figures: Option<&Path>) -> Result<Vec<Compare
     }
     let place = |target: &str| targets.iter().position(|known| known == target);
     all.sort_by_key(|network| place(&network.target));
-    let front: Vec<bool> =
-        all.iter().map(|own| !all.iter().any(|other| own.is_beaten_by(other))).collect();
-    all.iter_mut().zip(front).for_each(|(network, front)| network.front = front);
+    for own in all.chunk_by_mut(|a, b| a.target == b.target) {
+        let rows: Vec<[f64; 3]> = own.iter().map(Compared::distances).collect();
+        own.iter_mut().zip(front(&rows)).for_each(|(network, front)| network.front = front);
+    }
     if let Some(folder) = figures {
         files::create_folder(folder)?;
         for target in &targets {

@@ -14,8 +14,9 @@ use crate::ron_file::{self, ConfigError};
 use crate::target_law::TargetLaw;
 use crate::{CellId, Error, Protocol, Sampling, TargetSpec, checked};
 
-/// The experiment that `fokker init` prints: `experiments/quick.ron`, comments and all.
-pub const EXAMPLE: &str = include_str!("../../../experiments/quick.ron");
+/// A configuration with all that is required.
+#[cfg(test)]
+pub(crate) const EXAMPLE: &str = include_str!("../../../experiments/quick.ron");
 
 /// Everything that determines a run, bit for bit, together with the files of points that it names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -144,6 +145,11 @@ impl Training {
             into -= stage.steps;
         }
         (0, step)
+    }
+
+    /// The largest of the weights.
+    pub(crate) fn largest_weight(&self) -> f64 {
+        self.residual_weights.iter().copied().fold(0.0, f64::max)
     }
 
     /// The term of the residual.
@@ -309,7 +315,14 @@ impl Experiment {
     /// # Errors
     /// If a file cannot be read or does not hold what it should, or the configuration is not valid.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let text = ron_file::load(path)?;
+        Self::of_text(path, ron_file::load(path)?)
+    }
+
+    /// As [`Experiment::load`], of the text of the file `path`, which need not exist.
+    ///
+    /// # Errors
+    /// As [`Experiment::load`].
+    pub fn of_text(path: &Path, text: String) -> Result<Self, Error> {
         let mut experiment = Self::parse(path, text.clone())?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut nth = 0;
@@ -341,8 +354,8 @@ impl Experiment {
         &self,
         target: &dyn Target,
     ) -> Result<(), (&'static str, Combination)> {
-        let largest = self.training.residual_weights.iter().copied().fold(0.0, f64::max);
-        let objective = self.training.objective(target, &self.diffusion, largest, None);
+        let weight = self.training.largest_weight();
+        let objective = self.training.objective(target, &self.diffusion, weight, None);
         objective.check(self.network.output).map_err(|combination| {
             let field = match combination {
                 Combination::VectorForm | Combination::VectorDimensions => "residual_form",

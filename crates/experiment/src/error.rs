@@ -112,6 +112,22 @@ pub enum Error {
     /// No cell of the run is finished.
     #[error("{} holds no finished cell yet", .0.display())]
     NothingFinished(PathBuf),
+    /// What is tuned learns another number of laws than one.
+    #[error("a weight is chosen for one target, but the configuration has {0}")]
+    OneTarget(usize),
+    /// A time is too short.
+    #[error(
+        "the time allows {steps} training steps for each of {networks} networks, too few to compare them: give it {missing:.0} times as \
+         much, or fewer `residual_weights`"
+    )]
+    Budget {
+        /// Steps for each network.
+        steps: usize,
+        /// The number of networks.
+        networks: usize,
+        /// By how much the time is to be multiplied.
+        missing: f64,
+    },
     /// The time grid is impossible.
     #[error(transparent)]
     TimeGrid(#[from] TimeGridError),
@@ -281,6 +297,8 @@ impl Error {
                 | Self::NotARunFolder(_)
                 | Self::UnknownCell { .. }
                 | Self::NothingFinished(_)
+                | Self::OneTarget(_)
+                | Self::Budget { .. }
                 | Self::TimeGrid(_)
                 | Self::Network(NetworkError::InstructionSet { .. })
         )

@@ -23,6 +23,7 @@ mod import;
 mod mixture_spec;
 mod modes;
 mod panels;
+mod pareto;
 mod points_file;
 mod points_spec;
 mod polygons_spec;
@@ -48,11 +49,12 @@ mod text_table;
 mod train;
 mod training_state;
 mod truth;
+mod tune;
 mod view;
 
 pub use cell::{Cell, CellId, Distances, ResidualBand, ResidualMeans};
 pub use compare::{Compared, compare, comparison_table};
-pub use config::{EXAMPLE, Experiment, Measurement, Network, Stage, Training};
+pub use config::{Experiment, Measurement, Network, Stage, Training};
 pub use distance::{Comparison, DistanceMethod, DistanceReport, Input, distance};
 pub use energy::{Energies, Energy};
 pub use error::Error;
@@ -62,6 +64,7 @@ pub use explain::{
 };
 pub use fokker_metrics::GroundCost;
 pub use fokker_samplers::{Cost, LastStep, Solver, Tolerance};
+pub use fokker_score_net::Output;
 pub use gap::gap;
 pub use import::{Imported, import};
 pub use mixture_spec::{ComponentSpec, MixtureSpec};
@@ -82,8 +85,9 @@ pub use side::DistanceKind;
 pub use summary::Summary;
 pub use target_source::TargetSource;
 pub use target_spec::{NoiseSpec, PinwheelSpec, SpiralsSpec, StudentTSpec, TargetSpec};
-pub use template::{NetworkKind, named_diffusions, template};
+pub use template::{Preset, named_diffusions, template};
 pub(crate) use train::MetricsLine;
+pub use tune::{Candidate, TUNED_WEIGHTS, Tuned, tune};
 
 /// The code of the README is a test.
 #[cfg(doctest)]

@@ -1,221 +1,321 @@
-use std::fmt::Write;
 use std::path::Path;
 
 use fokker_fp_residual::Combination;
-use fokker_sde_core::{Diffusion, Purpose, Sde, Streams, sample_target};
+use fokker_score_net::Output;
+use fokker_sde_core::{Diffusion, OrnsteinUhlenbeck, Purpose, Sde, Streams, sample_target};
 
 use crate::points_spec::PointsSpec;
 use crate::target_spec::clean_label;
 use crate::{Error, TargetSource, ron_file};
 
-/// The networks that [`template`] can begin with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum NetworkKind {
-    /// A preconditioned potential, smooth, with the time as log-SNR.
-    #[default]
-    Potential,
-    /// The same for a vector score.
-    Vector,
+/// The recipes that [`template`] can begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preset {
+    /// The recipe of `docs/closing-the-gap.md`, for a potential or a vector score.
+    Smooth(Output),
     /// The network and training of Deveney et al. (2025).
     Paper,
 }
 
-/// A commented configuration for a target, a diffusion and a kind of network, to be edited: with times, weights and grids that suit
-/// the diffusion and the size of the data. `diffusion` is one of [`Diffusion::examples`]'s.
+impl Default for Preset {
+    fn default() -> Self {
+        Self::Smooth(Output::Potential)
+    }
+}
+
+impl Preset {
+    /// The diffusion of the recipe: an Ornstein–Uhlenbeck process of rate 1.
+    pub fn diffusion(self) -> Diffusion {
+        Diffusion::OrnsteinUhlenbeck(match self {
+            Self::Smooth(_) => OrnsteinUhlenbeck::SHORT,
+            Self::Paper => OrnsteinUhlenbeck::PAPER,
+        })
+    }
+}
+
+/// A commented configuration for a target by a recipe, to be edited, with times, weights and grids that suit the diffusion and the
+/// size of the data. `diffusion` is one of [`named_diffusions`], by default that of the recipe.
 ///
 /// # Errors
 /// If a file of points cannot be read, or what is made is no valid configuration.
 pub fn template(
     target: &TargetSource,
-    diffusion: &Diffusion,
-    network: NetworkKind,
+    diffusion: Option<&Diffusion>,
+    preset: Preset,
 ) -> Result<String, Error> {
-    let known = target.law(None)?;
-    let law = known.training.as_ref();
-    let (entry, standardised) = match target {
-        TargetSource::Named(name) => (name.to_string(), false),
-        TargetSource::Points(path) => {
-            let rule =
-                "By the mean and the standard deviation of each component, or `Global`, or `None`.";
-            let spec = PointsSpec::new(path.clone());
-            let label = clean_label(spec.label());
-            // Not every name of a file can be part of others.
-            let name = if label == spec.label() {
-                String::new()
-            } else {
-                format!("            name: {label:?},\n")
-            };
-            let path = path.display().to_string();
-            let entry = format!(
-                "Points(\n            path: {path:?},\n{name}\n            // {rule}\n            standardise: \
-                 PerComponent,\n        )"
-            );
-            (entry, true)
+    let own = preset.diffusion();
+    let diffusion = diffusion.unwrap_or(&own);
+    let facts = Facts::of(target, diffusion)?;
+    let [network, training, sampling] = match preset {
+        Preset::Smooth(output) => [
+            smooth_network(&facts, output),
+            smooth_training(&facts, output),
+            smooth_sampling(&facts),
+        ],
+        Preset::Paper => {
+            [PAPER_NETWORK.to_owned(), paper_training(&facts), PAPER_SAMPLING.to_owned()]
         }
     };
-    let dim = law.dim();
-    let data_std = if standardised {
-        1.0
-    } else {
-        let points = sample_target::<f64>(law, 20_000, Streams::new(0), Purpose::Truth, 0);
-        rounded(points.mapv(|x| x * x).mean().unwrap_or(1.0).sqrt())
-    };
-    // Where the noise is a fiftieth of the data.
-    let level = -2.0 * (0.02 * data_std).ln();
-    let t_min = rounded(diffusion.time_of_log_snr(level).unwrap_or(1e-3 * diffusion.horizon()));
-    let mut text = String::new();
-    let mut line = |part: &str| {
-        let _ = writeln!(text, "{part}");
-    };
-    line(
-        "// An experiment of fokker; what is not given has its default. Run it by `fokker run THIS_FILE`.",
+    let text = format!(
+        "\
+// An experiment of fokker; what is not given has its default. Run it by `fokker run THIS_FILE`.
+(
+    // The master seed: same seed, same bits.
+    seed: 0,
+
+    // The laws to learn: names, laws with their parameters, or points of files.
+    targets: [{entry}],
+
+    // The forward process; docs/diffusions.md lists them all.{horizon}
+    diffusion: {diffusion},
+
+{network}
+{training}
+{sampling}
+    // In the plane W2² is exact, between histograms on nodes × nodes points of the box; elsewhere it is sliced.
+    measurement: (
+        nodes: 64,
+        extent: {extent:?},
+        residual_points: {residual_points},
+        bootstrap: 25,
+    ),
+)
+",
+        entry = facts.entry,
+        horizon = match preset {
+            Preset::Smooth(_) if *diffusion == own =>
+                "\n    // By t = 4 no more than e⁻⁴ is left of the data; times beyond that would teach nothing.",
+            _ => "",
+        },
+        diffusion = ron_file::write_line(diffusion)?,
+        extent = facts.extent,
+        residual_points = if facts.high { 2000 } else { 50_000 },
     );
-    line("(");
-    line("    // The master seed: same seed, same bits.");
-    line("    seed: 0,");
-    line("");
-    line("    // The laws to learn: names, laws with their parameters, or points of files.");
-    line(&format!("    targets: [{entry}],"));
-    line("");
-    line("    // The forward process; docs/diffusions.md lists them all.");
-    line(&format!("    diffusion: {},", ron_file::write_line(diffusion)?));
-    line("");
-    let paper = network == NetworkKind::Paper;
-    if paper {
-        line(
-            "    // The network of Deveney et al. (2025): a potential of (t, x) with 13 361 parameters in the plane.",
-        );
-        line("    network: (hidden: [80, 80, 80], activation: Softplus(beta: 100.0)),");
-    } else {
-        line("    network: (");
-        line("        hidden: [96, 96, 96],");
-        line("        activation: SiLU,");
-        line("");
-        if network == NetworkKind::Vector {
-            line(
-                "        // The score itself, which need not be a gradient; `Potential` makes it one.",
-            );
-            line("        output: Vector,");
-            line("");
-        }
-        line(
-            "        // The time as ½ log(σ/α): all noise levels are equally far from each other.",
-        );
-        line("        time: LogSnr,");
-        line("");
-        line(
-            "        // The Gaussian part of the score is exact, that of the prior at the horizon included, and what the network",
-        );
-        line("        // returns is of size 1 at every noise level.");
-        line(&format!("        prediction: Preconditioned(data_std: {data_std:?}),"));
-        line("    ),");
-    }
-    line("");
-    line("    training: (");
-    let score_form = network == NetworkKind::Vector;
-    let vector_fits = dim <= Combination::MOST_VECTOR_DIMENSIONS;
-    if score_form && !vector_fits {
-        line(
-            "        // The residual of a vector score in so many dimensions takes too many derivatives.",
-        );
-        line("        residual_weights: [0.0],");
-    } else {
-        line("        // One network for each weight of the residual.");
-        line(if paper {
-            "        residual_weights: [0.0, 1.0],"
-        } else {
-            "        residual_weights: [0.0, 0.01],"
-        });
-    }
-    line("");
-    line("        // Points in each step, of score matching and of the residual.");
-    line("        denoising_points: 1024,");
-    line(if score_form { "        residual_points: 64," } else { "        residual_points: 256," });
-    if paper {
-        line(&format!("        times: (t_min: {t_min:?}),"));
-        let shares = if dim > Combination::MOST_BOX_DIMENSIONS {
-            ", shares: (inside_box: 0, marginal: 1)"
-        } else {
-            ", extent: 3.5"
-        };
-        line(&format!("        collocation: (t_min: {t_min:?}{shares}),"));
-    } else {
-        line("");
-        line(
-            "        // Times of score matching are uniform in the log-SNR and weighted as in EDM.",
-        );
-        line(&format!("        times: (t_min: {t_min:?}, law: LogSnr, stratified: true),"));
-        line(&format!("        denoising_weight: Edm(data_std: {data_std:?}),"));
-        line("");
-        line(
-            "        // The residual is taken where the diffused data are, weighted by σ²; `inside_box` and `trajectories` are",
-        );
-        line("        // other shares.");
-        line(&format!(
-            "        collocation: (t_min: {t_min:?}, shares: (inside_box: 0, marginal: 1), times: LogSnr),"
-        ));
-        line("        residual_time_weight: Sigma(power: 2),");
-        if score_form {
-            line("");
-            line(
-                "        // Of a vector score the equation of scores (Lai et al. 2023) is the only one.",
-            );
-            line("        residual_form: Score,");
-        } else if dim > Combination::MOST_BOX_DIMENSIONS {
-            line("");
-            line("        // The Laplacian along one random direction instead of along all axes.");
-            line("        laplacian: Rademacher(probes: 1),");
-        }
-        line("");
-        line("        // The trained network is a moving average over the steps.");
-        line("        average: 0.999,");
-        line("        gradient_clip: 10,");
-    }
-    line("        stages: [");
-    line("            (");
-    line("                steps: 20000,");
-    line(if paper {
-        "                learning_rate: 1e-3,"
-    } else {
-        "                learning_rate: 2e-3,"
-    });
-    line("                warm_up: 200,");
-    line("                schedule: Cosine(to: 0.01),");
-    line("            ),");
-    line("        ],");
-    line("    ),");
-    line("");
-    line(
-        "    // Particles of each sampler, and steps that are equal in the log-SNR, the last from t_min to the estimate of the",
-    );
-    line(
-        "    // data; docs/choosing-a-solver.md compares what can be had for how many evaluations.",
-    );
-    line("    sampling: (");
-    line("        particles: 20000,");
-    line(&format!("        grid: LogSnr(steps: 75, t_min: {t_min:?}),"));
-    line("        solver: Sra1,");
-    line("        last_step: Denoise,");
-    line("    ),");
-    line("");
-    line(
-        "    // In the plane W2² is exact, between histograms on nodes × nodes points of the box; elsewhere it is sliced.",
-    );
-    line("    measurement: (");
-    line("        nodes: 64,");
-    line(&format!(
-        "        extent: {:?},",
-        if standardised { 3.5 } else { rounded(2.0 * data_std).max(3.5) }
-    ));
-    line(&format!(
-        "        residual_points: {},",
-        if dim > Combination::MOST_BOX_DIMENSIONS { 2000 } else { 50_000 }
-    ));
-    line("        bootstrap: 25,");
-    line("    ),");
-    line(")");
     crate::Experiment::parse(Path::new("template"), text.clone())?;
     Ok(text)
+}
+
+/// What a configuration depends on.
+struct Facts {
+    /// The target as RON.
+    entry: String,
+    dim: usize,
+    /// Whether a box says nothing about so many dimensions.
+    high: bool,
+    data_std: f64,
+    t_min: f64,
+    extent: f64,
+}
+
+impl Facts {
+    fn of(target: &TargetSource, diffusion: &Diffusion) -> Result<Self, Error> {
+        let known = target.law(None)?;
+        let law = known.training.as_ref();
+        let (entry, standardised) = match target {
+            TargetSource::Named(name) => (name.to_string(), false),
+            TargetSource::Points(path) => (points_entry(path), true),
+        };
+        let data_std = if standardised {
+            1.0
+        } else {
+            let points = sample_target::<f64>(law, 20_000, Streams::new(0), Purpose::Truth, 0);
+            rounded(points.mapv(|x| x * x).mean().unwrap_or(1.0).sqrt())
+        };
+        // Where the noise is a hundredth of the data.
+        let level = 2.0 * (100.0 / data_std).ln();
+        let t_min = rounded(diffusion.time_of_log_snr(level).unwrap_or(1e-3 * diffusion.horizon()));
+        let extent = if standardised { 3.5 } else { rounded(2.0 * data_std).max(3.5) };
+        let dim = law.dim();
+        let high = dim > Combination::MOST_BOX_DIMENSIONS;
+        Ok(Self { entry, dim, high, data_std, t_min, extent })
+    }
+}
+
+/// The points of a file as a target.
+fn points_entry(path: &Path) -> String {
+    let spec = PointsSpec::new(path.to_owned());
+    let label = clean_label(spec.label());
+    // Not every name of a file can be part of others.
+    let name = if label == spec.label() {
+        String::new()
+    } else {
+        format!("            name: {label:?},\n")
+    };
+    let path = path.display().to_string();
+    format!(
+        "Points(
+            path: {path:?},
+{name}
+            // By the mean and the standard deviation of each component, or `Global`, or `None`.
+            standardise: PerComponent,
+
+            // The share of the points that is kept from training and stands for the truth.
+            held_out: 0.2,
+        )"
+    )
+}
+
+/// The network of Deveney et al. (2025).
+const PAPER_NETWORK: &str = "    \
+    // The network of Deveney et al. (2025): a potential of (t, x) with 13 361 parameters in the plane.
+    network: (hidden: [80, 80, 80], activation: Softplus(beta: 100.0)),
+";
+
+fn smooth_network(facts: &Facts, output: Output) -> String {
+    let output = match output {
+        Output::Potential => "",
+        Output::Vector => {
+            "
+        // The score itself, which need not be a gradient; `Potential` makes it one.
+        output: Vector,
+"
+        }
+    };
+    format!(
+        "    network: (
+        hidden: {hidden},
+
+        // Smooth, as the residual's second derivatives need it.
+        activation: SiLU,
+{output}
+        // The time as ½ log(σ/α): all noise levels are equally far from each other.
+        time: LogSnr,
+
+        // The Gaussian part of the score is exact, that of the prior at the horizon included, and what the network
+        // returns is of size 1 at every noise level.
+        prediction: Preconditioned(data_std: {data_std:?}),
+    ),
+",
+        hidden = if facts.high { "[256, 256, 256]" } else { "[128, 128, 128]" },
+        data_std = facts.data_std,
+    )
+}
+
+fn smooth_training(facts: &Facts, output: Output) -> String {
+    let &Facts { dim, high, data_std, t_min, .. } = facts;
+    let vector = output == Output::Vector;
+    let weights = if vector && dim > Combination::MOST_VECTOR_DIMENSIONS {
+        "// The residual of a vector score in so many dimensions takes too many derivatives.
+        residual_weights: [0.0],"
+    } else {
+        "// One network for each weight of the residual.
+        residual_weights: [0.0, 0.01],"
+    };
+    let form = match output {
+        Output::Vector => {
+            "
+        // Of a vector score the equation of scores (Lai et al. 2023) is the only one.
+        residual_form: Score,
+"
+        }
+        Output::Potential if high => {
+            "
+        // The Laplacian along one random direction instead of along all axes.
+        laplacian: Rademacher(probes: 1),
+"
+        }
+        Output::Potential => "",
+    };
+    format!(
+        "    training: (
+        {weights}
+
+        // Points in each step, of score matching and of the residual.
+        denoising_points: {points},
+        residual_points: {residual_points},
+
+        // The score that a point is matched to is averaged over which of so many draws of the data is behind it: less noise.
+        denoising_references: 256,
+
+        // Times are uniform in the log-SNR, one in each sixty-fourth of it, and weighted as in EDM: all noise levels count alike.
+        times: (t_min: {t_min:?}, law: LogSnr, stratified: true),
+        denoising_weight: Edm(data_std: {data_std:?}),
+
+        // The residual is taken where the diffused data are, and weighted by σ⁴, which makes that of all noise levels alike.
+        collocation: (t_min: {t_min:?}, shares: (inside_box: 0, marginal: 1), times: LogSnr),
+        residual_time_weight: Sigma(power: 4),
+{form}
+        // The trained network is a moving average over the steps.
+        average: {average},
+        gradient_clip: 10,
+
+        // The learning rate falls to almost nothing, which takes out the noise of the batches.
+        stages: [
+            (
+                steps: {steps},
+                learning_rate: {rate},
+                warm_up: 200,
+                schedule: Cosine(to: 0.005),
+            ),
+        ],
+    ),
+",
+        points = if high { 256 } else { 2048 },
+        residual_points = if vector || high { 64 } else { 512 },
+        average = if high { 0.999 } else { 0.9998 },
+        steps = if high { 20_000 } else { 240_000 },
+        rate = if high { "1e-3" } else { "2e-3" },
+    )
+}
+
+fn smooth_sampling(facts: &Facts) -> String {
+    format!(
+        "    \
+    // Particles of each sampler, and steps that are equal in the log-SNR, the last from t_min to the estimate of the
+    // data; docs/choosing-a-solver.md compares what can be had for how many evaluations.
+    sampling: (
+        particles: 100000,
+        grid: LogSnr(steps: 75, t_min: {t_min:?}),
+        solver: Sra1,
+        last_step: Denoise,
+    ),
+",
+        t_min = facts.t_min,
+    )
+}
+
+/// The sampling of Deveney et al. (2025), with fewer particles.
+const PAPER_SAMPLING: &str = "    \
+    // Particles of each sampler, and Euler's steps from T to T/80 and from there to 0, the last without noise.
+    sampling: (
+        particles: 100000,
+        grid: TwoLevel(coarse: 790, fine: 100),
+    ),
+";
+
+fn paper_training(facts: &Facts) -> String {
+    let shares = if facts.high { "shares: (inside_box: 0, marginal: 1)" } else { "extent: 3.5" };
+    format!(
+        "    training: (
+        // One network for each weight of the residual.
+        residual_weights: [0.0, 1.0],
+
+        // Points in each step, of score matching and of the residual; the paper takes 200 000 and 50 000.
+        denoising_points: 1024,
+        residual_points: 256,
+
+        // Times of score matching are T·Beta(1, 2) + t_min; the residual is taken in a box at uniform times.
+        times: (t_min: 1e-5),
+        collocation: (t_min: 1e-5, {shares}),
+
+        // Adam starts anew in each stage.
+        stages: [
+            (
+                steps: 25000,
+                learning_rate: 1e-3,
+            ),
+            (
+                steps: 65000,
+                learning_rate: 1e-4,
+            ),
+            (
+                steps: 10000,
+                learning_rate: 1e-5,
+            ),
+        ],
+    ),
+"
+    )
 }
 
 /// Two significant digits.
@@ -248,13 +348,16 @@ mod tests {
     use super::*;
     use crate::Experiment;
 
+    const PRESETS: [Preset; 3] =
+        [Preset::Smooth(Output::Potential), Preset::Smooth(Output::Vector), Preset::Paper];
+
     #[test]
     fn every_template_is_a_configuration_that_makes_sense() {
-        let kinds = [NetworkKind::Potential, NetworkKind::Vector, NetworkKind::Paper];
         for (name, diffusion) in named_diffusions() {
-            for kind in kinds {
+            for preset in PRESETS {
                 for target in [TargetName::Checkerboard, TargetName::SwissRoll] {
-                    let text = template(&TargetSource::Named(target), &diffusion, kind).unwrap();
+                    let source = TargetSource::Named(target);
+                    let text = template(&source, Some(&diffusion), preset).unwrap();
                     let experiment = Experiment::parse(Path::new("t.ron"), text).unwrap();
                     assert_eq!(experiment.diffusion, diffusion, "{name}");
                     assert_eq!(experiment.check_target(target.target().as_ref()), Ok(()), "{name}");
@@ -275,9 +378,9 @@ mod tests {
             })
             .collect();
         std::fs::write(&path, &rows).unwrap();
-        for kind in [NetworkKind::Potential, NetworkKind::Vector, NetworkKind::Paper] {
+        for preset in PRESETS {
             let source = TargetSource::Points(path.clone());
-            let text = template(&source, &Diffusion::default(), kind).unwrap();
+            let text = template(&source, None, preset).unwrap();
             let config = folder.path().join("wide.ron");
             std::fs::write(&config, text).unwrap();
             Experiment::load(&config).unwrap();
@@ -286,7 +389,7 @@ mod tests {
         let path = folder.path().join("-my points, 2024 (final).csv");
         std::fs::write(&path, rows).unwrap();
         let source = TargetSource::Points(path);
-        let text = template(&source, &Diffusion::default(), NetworkKind::Potential).unwrap();
+        let text = template(&source, None, Preset::default()).unwrap();
         assert!(text.contains("name: \"my_points__2024__final_\","), "{text}");
         let config = folder.path().join("named.ron");
         std::fs::write(&config, text).unwrap();

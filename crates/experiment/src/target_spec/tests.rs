@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::*;
-use crate::{EXAMPLE, Experiment};
+use crate::Experiment;
+use crate::config::EXAMPLE;
 
 /// Targets of every kind in the form that files have.
 const ALL: &str = r#"mixture, StudentT(dim: 1, degrees: 3.0, scale: 1.0), SwissRoll(noise: 0.2),

@@ -34,6 +34,9 @@ impl OrnsteinUhlenbeck {
     /// `θ = γ = 1` and `T = 10`, as in Deveney et al. (2025).
     pub const PAPER: Self = Self { horizon: 10.0, rate: 1.0, noise: 1.0 };
 
+    /// `θ = γ = 1` and `T = 4`: by then `α = 0.018` is left of the data, as little as sampling needs.
+    pub const SHORT: Self = Self { horizon: 4.0, rate: 1.0, noise: 1.0 };
+
     /// The process with `θ = γ = 1` on `[0, horizon]`.
     ///
     /// # Errors

@@ -1,0 +1,132 @@
+//! How the networks of a search are judged.
+
+use fokker_fp_residual::{Conditions, Estimate, LaplacianRule, ResidualForm, Shares};
+use fokker_score_net::{Checkpoint, Output};
+use fokker_sde_core::{Streams, Target};
+use serde::{Deserialize, Serialize};
+
+use crate::pareto::front;
+use crate::{Cell, Error, Experiment};
+
+/// A weight of the residual, with what was found of the network that was trained with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The weight `w_R`.
+    pub w_r: f64,
+    /// The denoising score matching loss at points that it was not trained on, weighted as in training.
+    pub dsm: f64,
+    /// By how much it is above that of the candidate with the smallest, at the same points.
+    pub dsm_above: f64,
+    /// The standard error of `dsm_above`.
+    pub dsm_above_se: f64,
+    /// The mean of the centred residual along the forward process, weighted as in training; of a vector score that of the
+    /// equation of scores, and `None` where there is none.
+    pub residual: Option<f64>,
+    /// Its standard error.
+    pub residual_se: Option<f64>,
+    /// The distance between the two samplers.
+    pub gap: f64,
+    /// Its bootstrap interval.
+    pub gap_ci: [f64; 2],
+    /// The distance of the ODE's samples to the truth.
+    pub ode_truth: f64,
+    /// The distance of the SDE's samples to the truth.
+    pub sde_truth: f64,
+    /// Whether no other candidate has a DSM loss, a residual and a gap that are at least as small, and one smaller.
+    pub front: bool,
+    /// Whether it is as good a score as the best one, so that it may be chosen for its gap.
+    pub kept: bool,
+}
+
+/// Batches of points by which candidates are judged, the same for all.
+const BATCHES: u64 = 64;
+
+/// Points of score matching and of the residual in each.
+const POINTS: usize = 2048;
+
+/// By how much of the smallest one the DSM loss of a candidate that is kept may be larger, beyond two standard errors.
+const TOLERANCE: f64 = 0.01;
+
+/// What the batches say of a network.
+pub(crate) struct Judged {
+    dsm: Vec<f64>,
+    residual: Option<Vec<f64>>,
+}
+
+/// Judges a network at points of `target`, which it has not seen.
+pub(crate) fn judge(
+    experiment: &Experiment,
+    checkpoint: &Checkpoint<f32>,
+    target: &dyn Target,
+) -> Result<Judged, Error> {
+    let network = &checkpoint.network;
+    let mut objective = experiment.training.objective(target, &experiment.diffusion, 1.0, None);
+    objective.denoising.points = POINTS;
+    objective.residual.points = POINTS;
+    objective.residual.form = match network.head().output {
+        Output::Potential => ResidualForm::Centred,
+        Output::Vector => ResidualForm::Score,
+    };
+    objective.residual.laplacian = LaplacianRule::Exact;
+    objective.residual.collocation.shares = Shares::MARGINAL;
+    objective.conditions = Conditions::default();
+    if objective.check(network.head().output).is_err() {
+        objective.residual_weight = 0.0;
+    }
+    // Other points than those of training.
+    let streams = Streams::new(!experiment.seed);
+    let (mut dsm, mut residual) = (Vec::new(), Vec::new());
+    for batch in 0..BATCHES {
+        let losses = objective.losses(network, streams, batch)?;
+        dsm.push(losses.denoising);
+        residual.extend(losses.residual.map(|residual| residual.mean));
+    }
+    Ok(Judged { dsm, residual: (!residual.is_empty()).then_some(residual) })
+}
+
+/// The candidates, from what was judged and measured of each.
+pub(crate) fn candidates(found: &[(f64, Judged, Cell)]) -> Result<Vec<Candidate>, Error> {
+    let mean = |what, values: &[f64]| {
+        Estimate::of_values(what, values).map_err(|error| Error::Internal(error.to_string()))
+    };
+    let mut all = Vec::new();
+    let losses = found.iter().map(|(_, judged, _)| judged.dsm.iter().sum::<f64>());
+    let best = losses.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
+    let best = best.map_or(&[][..], |(index, _)| &found[index].1.dsm);
+    for (w_r, judged, Cell { distances, .. }) in found {
+        let above: Vec<f64> = judged.dsm.iter().zip(best).map(|(own, best)| own - best).collect();
+        let (dsm, above) = (mean("losses", &judged.dsm)?, mean("losses", &above)?);
+        let residual = judged.residual.as_deref().map(|all| mean("residuals", all)).transpose()?;
+        let allowed = TOLERANCE * (dsm.mean - above.mean) + 2.0 * above.standard_error;
+        all.push(Candidate {
+            w_r: *w_r,
+            dsm: dsm.mean,
+            dsm_above: above.mean,
+            dsm_above_se: above.standard_error,
+            residual: residual.map(|residual| residual.mean),
+            residual_se: residual.map(|residual| residual.standard_error),
+            gap: distances.w2sq_ode_sde,
+            gap_ci: distances.w2sq_ode_sde_ci,
+            ode_truth: distances.w2sq_ode_truth,
+            sde_truth: distances.w2sq_sde_truth,
+            front: false,
+            kept: above.mean <= allowed,
+        });
+    }
+    let rows: Vec<[f64; 3]> =
+        all.iter().map(|one| [one.dsm, one.residual.unwrap_or(0.0), one.gap]).collect();
+    all.iter_mut().zip(front(&rows)).for_each(|(one, front)| one.front = front);
+    Ok(all)
+}
+
+/// The one to choose: of those that are as good a score as the best one the one with the smallest gap, or, where the interval of
+/// the smallest gap holds others, the one of these with the smallest residual, and with the smallest weight if there is none.
+pub(crate) fn choose(candidates: &[Candidate]) -> Option<&Candidate> {
+    let kept = || candidates.iter().filter(|one| one.kept);
+    let least = kept().min_by(|a, b| a.gap.total_cmp(&b.gap))?;
+    // The interval has chance taken out, the gap has not: its half-width is what tells gaps apart.
+    let apart = 0.5 * (least.gap_ci[1] - least.gap_ci[0]);
+    let near = kept().filter(|one| one.gap <= least.gap + apart);
+    let rank = |one: &Candidate| one.residual.unwrap_or(one.w_r);
+    near.min_by(|a, b| rank(a).total_cmp(&rank(b)))
+}
