@@ -459,6 +459,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_configuration_of_the_repository_can_be_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments");
+        let files = |folder: &Path| -> Vec<std::path::PathBuf> {
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+        };
+        let all = [files(&folder), files(&folder.join("closing"))].concat();
+        let configurations = all.iter().filter(|path| path.extension() == Some("ron".as_ref()));
+        let mut read = 0;
+        // That of the reference is of a network alone.
+        for path in configurations.filter(|path| !path.ends_with("reference-network.ron")) {
+            Experiment::load(path).unwrap_or_else(|error| panic!("{error}"));
+            read += 1;
+        }
+        assert!(read > 40, "{read}");
+    }
+
+    #[test]
     fn every_target_of_the_documentation_can_be_read() {
         let documentation = include_str!("../../../docs/configuration.md");
         let rows = documentation.split("| form | law |").nth(1).unwrap();
