@@ -23,8 +23,8 @@ fn runs_and_tables_are_put_beside_each_other() {
     let path = folder.path();
     fs::write(path.join("tiny.ron"), TINY).unwrap();
     fs::write(path.join("table.csv"), TABLE).unwrap();
-    succeed(path, &["run", "tiny.ron", "--out", "mine"]);
-    let arguments = ["compare", "table.csv", "mine", "--figure", "figures"];
+    succeed(path, &["run", "tiny.ron", "--out", "mine-7"]);
+    let arguments = ["compare", "table.csv", "mine-7", "--figure", "figures"];
     let text = succeed(path, &arguments);
     for expected in ["good", "bad", "mine", "checkerboard", "0.02000", "w_R", "front"] {
         assert!(text.contains(expected), "{expected} in {text}");
@@ -33,7 +33,8 @@ fn runs_and_tables_are_put_beside_each_other() {
         ["checkerboard-gap.png", "checkerboard-ode.png", "mixture-gap.png", "mixture-ode.png"];
     assert_eq!(files(&path.join("figures")), figures);
     let json: Value =
-        serde_json::from_str(&succeed(path, &["compare", "table.csv", "mine", "--json"])).unwrap();
+        serde_json::from_str(&succeed(path, &["compare", "table.csv", "mine-7", "--json"]))
+            .unwrap();
     let rows = json.as_array().unwrap();
     // Target by target, in the order in which they come; only `good` is beaten by none.
     let found: Vec<(&str, &str, bool)> = rows
@@ -53,10 +54,11 @@ fn runs_and_tables_are_put_beside_each_other() {
     assert_eq!(found, expected);
     assert_eq!((&rows[1]["w_r"], &rows[1]["floor"]), (&Value::Null, &Value::Null));
     let summary: Value =
-        serde_json::from_slice(&fs::read(path.join("mine/summary.json")).unwrap()).unwrap();
+        serde_json::from_slice(&fs::read(path.join("mine-7/summary.json")).unwrap()).unwrap();
     let cell = &summary["cells"][1];
     assert_eq!(rows[3]["ode_sde"], cell["w2sq_ode_sde"]);
-    assert_eq!(rows[3]["w_r"], 0.5);
+    assert_eq!((&rows[3]["w_r"], &rows[3]["seed"]), (&0.5.into(), &7.into()));
+    assert_eq!(rows[0]["seed"], Value::Null);
     // Nine components, each with its share of the points of each side.
     for side in ["ode", "sde", "truth"] {
         let shares = cell["modes"][side]["shares"].as_array().unwrap();

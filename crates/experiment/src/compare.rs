@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::figures::{ScatterFigure, ScatterPoint, ScatterSeries};
+use crate::figures::{ScatterFigure, ScatterPoint, ScatterSeries, ScatterStyle};
 use crate::pareto::front;
 use crate::run_folder::RunReader;
 use crate::target_spec::clean_label;
@@ -17,8 +17,11 @@ use crate::{Error, files};
 pub struct Compared {
     /// The target.
     pub target: String,
-    /// What it was made by: the name of the run's folder, or what a table says.
+    /// What it was made by: the name of the run's folder, without its seed at the end, or what a table says.
     pub recipe: String,
+    /// The seed, if that is known.
+    #[serde(default)]
+    pub seed: Option<u64>,
     /// The weight of the residual, if that is known.
     pub w_r: Option<f64>,
     /// `W2²` between the ODE's samples and the truth.
@@ -40,8 +43,8 @@ impl Compared {
     }
 }
 
-/// The networks of run folders, finished or not, and of CSV files with the columns `target`, `recipe`, `w_r`, `ode_truth`, `sde_truth`, `ode_sde` and
-/// `floor`, target by target in the order that they come in. If `figures` is given, two figures of each target are written to that folder: `TARGET-gap.png`, the gap
+/// The networks of run folders, finished or not, and of CSV files with the columns `target`, `recipe`, `w_r`, `ode_truth`, `sde_truth`,
+/// `ode_sde` and `floor`, and `seed` if they like, target by target in the order that they come in. If `figures` is given, two figures of each target are written to that folder: `TARGET-gap.png`, the gap
 /// against SDE–truth, and `TARGET-ode.png`, ODE–truth against it.
 ///
 /// # Errors
@@ -87,7 +90,8 @@ pub fn compare(inputs: &[PathBuf], figures: Option<&Path>) -> Result<Vec<Compare
 
 /// The comparison as a table for people; networks on the front have a star.
 pub fn comparison_table(networks: &[Compared]) -> String {
-    let heads = ["target", "recipe", "w_R", "ODE–truth", "SDE–truth", "ODE–SDE", "floor", "front"];
+    let heads =
+        ["target", "recipe", "seed", "w_R", "ODE–truth", "SDE–truth", "ODE–SDE", "floor", "front"];
     let mut table = TextTable::new(&heads);
     for network in networks {
         let number =
@@ -95,6 +99,7 @@ pub fn comparison_table(networks: &[Compared]) -> String {
         table.row(vec![
             network.target.clone(),
             network.recipe.clone(),
+            network.seed.map_or_else(|| "–".to_owned(), |seed| seed.to_string()),
             network.w_r.map_or_else(|| "–".to_owned(), |w_r| w_r.to_string()),
             number(Some(network.ode_truth)),
             number(Some(network.sde_truth)),
@@ -110,13 +115,15 @@ pub fn comparison_table(networks: &[Compared]) -> String {
 
 fn of_run(path: &Path) -> Result<Vec<Compared>, Error> {
     let (folder, experiment) = RunReader::open(path)?;
-    let recipe = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let recipe = name.strip_suffix(&format!("-{}", experiment.seed)).unwrap_or(&name);
     let mut found = Vec::new();
     for id in experiment.cells() {
         if let Some(cell) = folder.cell(&id)? {
             found.push(Compared {
                 target: id.target,
-                recipe: recipe.clone(),
+                recipe: recipe.to_owned(),
+                seed: Some(experiment.seed),
                 w_r: Some(id.w_r),
                 ode_truth: cell.distances.w2sq_ode_truth,
                 sde_truth: cell.distances.w2sq_sde_truth,
@@ -146,18 +153,40 @@ fn of_table(path: &Path) -> Result<Vec<Compared>, Error> {
     }
 }
 
+/// The most recipes that a figure has colours and names for.
+const MOST_RECIPES: usize = 7;
+
+/// The networks of a target, a series for each recipe. Of many recipes only those with a network on the front, and those of tables, which
+/// tell no seed, stand out.
 fn figure(networks: &[&Compared], y_label: &str, y: fn(&Compared) -> f64) -> ScatterFigure {
-    let mut series: Vec<ScatterSeries> = Vec::new();
-    for network in networks {
-        let label = network.w_r.map_or_else(String::new, |w_r| w_r.to_string());
-        let point = ScatterPoint { x: network.sde_truth, y: y(network), label };
-        match series.iter_mut().find(|series| series.label == network.recipe) {
-            Some(series) => series.points.push(point),
-            None => {
-                series.push(ScatterSeries { label: network.recipe.clone(), points: vec![point] });
-            }
+    let mut recipes: Vec<(&str, Vec<&Compared>)> = Vec::new();
+    for &network in networks {
+        match recipes.iter_mut().find(|(recipe, _)| *recipe == network.recipe) {
+            Some((_, own)) => own.push(network),
+            None => recipes.push((&network.recipe, vec![network])),
         }
     }
+    let many = recipes.len() > MOST_RECIPES;
+    let (front, behind): (Vec<_>, Vec<_>) = recipes.into_iter().partition(|(_, own)| {
+        !many || own.iter().any(|network| network.front || network.seed.is_none())
+    });
+    let points = |own: &[&Compared]| -> Vec<ScatterPoint> {
+        let label = |w_r: Option<f64>| w_r.map_or_else(String::new, |w_r| w_r.to_string());
+        let point =
+            |one: &&Compared| ScatterPoint { x: one.sde_truth, y: y(one), label: label(one.w_r) };
+        own.iter().map(point).collect()
+    };
+    let mut series = vec![ScatterSeries {
+        label: format!("{} other recipes", behind.len()),
+        points: behind.iter().flat_map(|(_, own)| points(own)).collect(),
+        style: ScatterStyle::Behind,
+    }];
+    for (recipe, own) in front {
+        let one_seed = own.iter().all(|network| network.seed == own[0].seed);
+        let style = if one_seed { ScatterStyle::Joined } else { ScatterStyle::Alone };
+        series.push(ScatterSeries { label: recipe.to_owned(), points: points(&own), style });
+    }
+    series.retain(|series| !series.points.is_empty());
     ScatterFigure {
         x_label: "W2² SDE–truth".to_owned(),
         y_label: y_label.to_owned(),

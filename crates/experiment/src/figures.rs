@@ -29,7 +29,7 @@ pub use density::{DensityFigure, DensityPanel, DensityRow};
 pub use field::{FieldFigure, FieldPanel, FieldRow};
 pub use histograms::{HistogramFigure, HistogramPanel};
 pub use images::{ImageFigure, ImageRow};
-pub use scatter::{ScatterFigure, ScatterPoint, ScatterSeries};
+pub use scatter::{ScatterFigure, ScatterPoint, ScatterSeries, ScatterStyle};
 
 /// Why a figure could not be drawn.
 #[derive(Debug, Error)]

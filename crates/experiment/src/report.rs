@@ -2,7 +2,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::figures::{
-    ScatterFigure, ScatterPoint, ScatterSeries, TrainingCurves, TrainingPoint, TrainingSeries,
+    ScatterFigure, ScatterPoint, ScatterSeries, ScatterStyle, TrainingCurves, TrainingPoint,
+    TrainingSeries,
 };
 use crate::run_folder::RunReader;
 use crate::side::DIRECTIONS;
@@ -87,7 +88,8 @@ impl Report {
                     y: value(cell),
                     label: id.w_r.to_string(),
                 });
-                ScatterSeries { label: target.to_owned(), points: points.collect() }
+                let style = ScatterStyle::Joined;
+                ScatterSeries { label: target.to_owned(), points: points.collect(), style }
             };
             let series = self.experiment.targets.iter().map(|target| series(target.label()));
             ScatterFigure {

@@ -6,7 +6,7 @@ use fokker_fp_residual::Estimate;
 use serde::Serialize;
 
 use super::{Divergences, Likelihoods, RotationAt};
-use crate::figures::{ScatterFigure, ScatterPoint, ScatterSeries};
+use crate::figures::{ScatterFigure, ScatterPoint, ScatterSeries, ScatterStyle};
 use crate::{DistanceKind, Error, files};
 
 /// Why the two samplers of a model differ. All laws are those at `last_time`; all quantities are in the units of the network.
@@ -160,6 +160,7 @@ impl ExplainReport {
                     Some(ScatterPoint { x: at.t, y: value(at)?, label: String::new() })
                 })
                 .collect(),
+            style: ScatterStyle::Joined,
         };
         let figure = ScatterFigure {
             x_label: "t".to_owned(),

@@ -43,6 +43,9 @@ const LINES: [u32; 7] = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b
 /// Lines of a grid.
 pub(super) const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
 
+/// Of what others are to be seen against.
+pub(super) const BEHIND: RGBColor = RGBColor(0xa8, 0xa8, 0xa8);
+
 /// The colour of a series.
 pub(super) fn color(series: usize) -> RGBColor {
     let [_, r, g, b] = LINES[series % LINES.len()].to_be_bytes();

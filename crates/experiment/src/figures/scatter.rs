@@ -3,7 +3,7 @@
 use plotters::chart::ChartBuilder;
 use plotters::coord::combinators::{BindKeyPoints, IntoLogRange};
 use plotters::element::{Circle, PathElement};
-use plotters::style::Color;
+use plotters::style::{Color, RGBColor};
 
 use super::page::{self, Area, LEGEND, SMALL, UPWARDS, failed};
 use super::{FigureError, ticks};
@@ -21,7 +21,7 @@ const RADIUS: i32 = 9;
 /// Room for the label of a point.
 const NOTE: (u32, u32) = (72, 36);
 
-/// Points on logarithmic axes, joined in the order of their series. A point with a coordinate that is
+/// Points on logarithmic axes. A point with a coordinate that is
 /// not positive has no place and is left out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScatterFigure {
@@ -42,6 +42,21 @@ pub struct ScatterSeries {
     pub label: String,
     /// The points.
     pub points: Vec<ScatterPoint>,
+    /// How they are drawn.
+    pub style: ScatterStyle,
+}
+
+/// How the points of a series are drawn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ScatterStyle {
+    /// Joined by a line in their order.
+    #[default]
+    Joined,
+    /// Each alone.
+    Alone,
+    /// Each alone, grey, small and without its label: what others are to be seen against. They do not count as series that
+    /// have a colour.
+    Behind,
 }
 
 /// A point.
@@ -90,15 +105,24 @@ impl ScatterFigure {
             if let Some(last) = legend.last() {
                 page::text(&last.margin(0, 0, SAMPLE, 0), &self.note, &LEGEND)?;
             }
-            for (index, (series, area)) in self.series.iter().zip(legend).enumerate() {
+            for ((series, (radius, color)), area) in self.series.iter().zip(self.dots()).zip(legend)
+            {
                 let (sample, label) = area.split_horizontally(SAMPLE);
                 let middle = (SAMPLE as i32 / 2 - 8, ENTRY as i32 / 2);
-                sample
-                    .draw(&Circle::new(middle, RADIUS, page::color(index).filled()))
-                    .map_err(failed)?;
+                sample.draw(&Circle::new(middle, radius, color.filled())).map_err(failed)?;
                 page::text(&label, &series.label, &LEGEND)?;
             }
             Ok(())
+        })
+    }
+
+    /// The radius and the colour of the dots of each series.
+    fn dots(&self) -> impl Iterator<Item = (i32, RGBColor)> {
+        let mut colors = (0..).map(page::color);
+        self.series.iter().map(move |series| match series.style {
+            ScatterStyle::Behind => (RADIUS / 2, page::BEHIND),
+            // There are as many colours as are asked for.
+            _ => (RADIUS, colors.next().unwrap_or(page::BEHIND)),
         })
     }
 
@@ -128,15 +152,18 @@ impl ScatterFigure {
         let plot = chart.plotting_area();
         let pixels = plot.strip_coord_spec();
         let from = pixels.get_base_pixel();
-        for (index, series) in self.series.iter().enumerate() {
+        for (series, (radius, color)) in self.series.iter().zip(self.dots()) {
             let places: Vec<_> =
                 series.points.iter().filter(has_place).map(|point| (point.x, point.y)).collect();
-            let line =
-                PathElement::new(places.clone(), page::color(index).mix(0.5).stroke_width(2));
-            plot.draw(&line).map_err(failed)?;
+            if series.style == ScatterStyle::Joined {
+                let line = PathElement::new(places.clone(), color.mix(0.5).stroke_width(2));
+                plot.draw(&line).map_err(failed)?;
+            }
             for (place, point) in places.iter().zip(series.points.iter().filter(has_place)) {
-                plot.draw(&Circle::new(*place, RADIUS, page::color(index).filled()))
-                    .map_err(failed)?;
+                plot.draw(&Circle::new(*place, radius, color.filled())).map_err(failed)?;
+                if series.style == ScatterStyle::Behind {
+                    continue;
+                }
                 let (x, y) = plot.map_coordinate(place);
                 let (x, y) = (x - from.0, y - from.1);
                 // To the right of the point, or to its left where the frame ends.

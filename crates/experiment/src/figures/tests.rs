@@ -6,7 +6,7 @@ use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
 use super::{
     DensityFigure, DensityPanel, DensityRow, FieldFigure, FieldPanel, FieldRow, FigureError,
     HistogramFigure, HistogramPanel, ImageFigure, ImageRow, ScatterFigure, ScatterPoint,
-    ScatterSeries, TrainingCurves, TrainingPoint, TrainingSeries,
+    ScatterSeries, ScatterStyle, TrainingCurves, TrainingPoint, TrainingSeries,
 };
 
 const CELLS: usize = 16;
@@ -77,10 +77,12 @@ fn scatter() -> ScatterFigure {
             ScatterSeries {
                 label: "first".into(),
                 points: vec![point(0.01, 3.0), point(1.0, 2.0), point(20.0, 0.5)],
+                style: ScatterStyle::Joined,
             },
             ScatterSeries {
                 label: "second".into(),
                 points: vec![point(0.1, 0.0), point(5.0, 1.0), point(7.0, 4.0)],
+                style: ScatterStyle::Alone,
             },
         ],
     }
