@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use fokker_experiment::{
-    Cell, DistanceKind, DistanceMethod, DistanceReport, EDGE, Energy, Input, ModeShares, Protocol,
-    ResidualMeans, ResidualReport, Solver,
+    Cell, DistanceKind, DistanceMethod, DistanceReport, Energy, Input, Protocol, ResidualMeans,
+    ResidualReport, Solver, modes_table,
 };
 
 /// The result of `fokker w2`.
@@ -130,29 +130,11 @@ pub(crate) fn gap(cells: &[Cell], protocol: &Protocol) -> String {
                 pair(energy.ode_sde)
             );
         }
-        if let Some(modes) = &cell.modes {
-            let [ode, sde] = [&modes.ode, &modes.sde];
-            let off = |side: &ModeShares| percent(side.deviation(&modes.truth));
-            let _ = writeln!(
-                text,
-                "{} modes, whose shares are off by up to {:.2} % (ODE) and {:.2} % (SDE) of the truth's",
-                modes.truth.shares.len(),
-                off(ode),
-                off(sde)
-            );
-            if [ode, sde].iter().any(|side| side.outside > 0.0) {
-                let _ = writeln!(
-                    text,
-                    "outside of them by more than {EDGE}: {:.3} % of the ODE's points, {:.3} % of the SDE's",
-                    percent(ode.outside),
-                    percent(sde.outside)
-                );
-            }
-        }
         let _ = writeln!(text, "DSM loss    {:.5} ± {:.5}", cell.dsm, cell.dsm_se);
         means(&mut text, &cell.residual);
     }
-    let _ = write!(text, "\n{symbol} is of the points; ");
+    let modes = modes_table(cells.iter().map(|cell| (cell.model.clone(), cell)));
+    let _ = write!(text, "\n{modes}{symbol} is of the points; ");
     text.push_str(
         "chance raises it, by about the floor where two laws are close. The floor is what \
          it is between two independent draws of one law: of the truth, and of the SDE's points. The interval \

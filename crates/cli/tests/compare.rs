@@ -59,6 +59,8 @@ fn runs_and_tables_are_put_beside_each_other() {
     assert_eq!(rows[3]["ode_sde"], cell["w2sq_ode_sde"]);
     assert_eq!((&rows[3]["w_r"], &rows[3]["seed"]), (&0.5.into(), &7.into()));
     assert_eq!(rows[0]["seed"], Value::Null);
+    let report = succeed(path, &["report", "mine-7"]);
+    assert!(report.contains("Shares of the modes") && report.contains("w_R = 0.5"), "{report}");
     // Nine components, each with its share of the points of each side.
     for side in ["ode", "sde", "truth"] {
         let shares = cell["modes"][side]["shares"].as_array().unwrap();

@@ -68,7 +68,7 @@ pub use fokker_score_net::Output;
 pub use gap::gap;
 pub use import::{Imported, import};
 pub use mixture_spec::{ComponentSpec, MixtureSpec};
-pub use modes::{EDGE, ModeShares, Modes};
+pub use modes::{EDGE, ModeShares, Modes, modes_table};
 pub use points_file::FileMark;
 pub use points_spec::{Column, ImageSize, PointsSpec};
 pub use polygons_spec::PolygonsSpec;

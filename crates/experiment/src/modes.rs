@@ -4,6 +4,9 @@ use fokker_sde_core::{Mode, Real, Target};
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
+use crate::text_table::TextTable;
+use crate::{Cell, Distances};
+
 /// How far outside of its mode a point is counted as outside, in units of the data.
 pub const EDGE: f64 = 0.05;
 
@@ -59,6 +62,45 @@ impl Modes {
     }
 }
 
+impl Modes {
+    /// What the share of the smallest mode in `n` points is off by chance alone, as a part of that in `n_truth` others: one standard
+    /// deviation.
+    pub fn chance(&self, n: usize, n_truth: usize) -> f64 {
+        let least = self.truth.shares.iter().copied().fold(1.0, f64::min);
+        ((1.0 - least) / least * (1.0 / n as f64 + 1.0 / n_truth as f64)).sqrt()
+    }
+}
+
+/// The modes of some cells as a table for people, each row under its label; empty if none has any.
+pub fn modes_table<'a>(rows: impl IntoIterator<Item = (String, &'a Cell)>) -> String {
+    let heads =
+        ["", "modes", "ODE off by", "SDE off by", "chance", "ODE beyond edges", "SDE beyond edges"];
+    let mut table = TextTable::new(&heads);
+    let mut any = false;
+    for (label, cell) in rows {
+        let Some(modes) = &cell.modes else { continue };
+        let percent = |share: f64| format!("{:.2} %", 100.0 * share);
+        let Distances { n, n_truth, .. } = cell.distances;
+        table.row(vec![
+            label,
+            modes.truth.shares.len().to_string(),
+            percent(modes.ode.deviation(&modes.truth)),
+            percent(modes.sde.deviation(&modes.truth)),
+            percent(modes.chance(n, n_truth)),
+            percent(modes.ode.outside),
+            percent(modes.sde.outside),
+        ]);
+        any = true;
+    }
+    if !any {
+        return String::new();
+    }
+    format!(
+        "Shares of the modes, off by up to a part of the truth's, beside one standard deviation by chance alone; and points further \
+         than {EDGE} from all of them, where they have edges\n\n{table}\n"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use fokker_sde_core::{
@@ -100,5 +142,8 @@ mod tests {
         let other = ModeShares { shares: vec![0.9, 0.1], outside: 0.0 };
         let truth = ModeShares { shares: vec![0.8, 0.2], outside: 0.0 };
         assert!((other.deviation(&truth) - 0.5).abs() < 1e-12);
+        // Of 100 points 20 are in the second mode, with a variance of 16.
+        let modes = Modes { ode: other.clone(), sde: other, truth };
+        assert!((modes.chance(100, 100) - (2.0_f64 * 16.0).sqrt() / 20.0).abs() < 1e-12);
     }
 }

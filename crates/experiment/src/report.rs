@@ -10,6 +10,7 @@ use crate::side::DIRECTIONS;
 use crate::text_table::TextTable;
 use crate::{
     Cell, CellId, DistanceKind, Distances, Error, Experiment, MetricsLine, TargetSpec, files,
+    modes_table,
 };
 
 /// Draws the figures of the finished cells of a run folder, writes `report.html`, and returns its tables
@@ -211,6 +212,8 @@ impl Report {
                 remarks(first),
             );
             text.push_str(&energies(&cells));
+            let rows = cells.iter().map(|(id, cell)| (format!("w_R = {}", id.w_r), cell));
+            text.push_str(&modes_table(rows));
         }
         text.push_str(
             "95 %: bootstrap intervals of the distance between the laws, with chance taken out. Chance raises the \
