@@ -87,7 +87,7 @@ pub use target_source::TargetSource;
 pub use target_spec::{NoiseSpec, PinwheelSpec, SpiralsSpec, StudentTSpec, TargetSpec};
 pub use template::{Preset, named_diffusions, template};
 pub(crate) use train::MetricsLine;
-pub use tune::{Candidate, TUNED_WEIGHTS, Tuned, tune};
+pub use tune::{Candidate, JudgedAt, TUNED_WEIGHTS, Tuned, tune};
 
 /// The code of the README is a test.
 #[cfg(doctest)]

@@ -1,8 +1,11 @@
 //! How the networks of a search are judged.
 
-use fokker_fp_residual::{Conditions, Estimate, LaplacianRule, ResidualForm, Shares};
+use fokker_fp_residual::{
+    Conditions, Denoising, DenoisingWeight, Estimate, LaplacianRule, ResidualForm, Shares,
+    TimeDensity, TimeLaw,
+};
 use fokker_score_net::{Checkpoint, Output};
-use fokker_sde_core::{Streams, Target};
+use fokker_sde_core::{Sde, Streams, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::pareto::front;
@@ -13,7 +16,8 @@ use crate::{Cell, Error, Experiment};
 pub struct Candidate {
     /// The weight `w_R`.
     pub w_r: f64,
-    /// The denoising score matching loss at points that it was not trained on, weighted as in training.
+    /// The denoising score matching loss `½ ∫ g² E|s − y|² dt` at points that it was not trained on, in nats: of two networks by how much
+    /// the bound on `KL(p_0 ‖ p^SDE_0)` differs (Song, Durkan, Murray and Ermon, NeurIPS 2021).
     pub dsm: f64,
     /// By how much it is above that of the candidate with the smallest, at the same points.
     pub dsm_above: f64,
@@ -44,8 +48,9 @@ const BATCHES: u64 = 64;
 /// Points of score matching and of the residual in each.
 const POINTS: usize = 2048;
 
-/// By how much of the smallest one the DSM loss of a candidate that is kept may be larger, beyond two standard errors.
-const TOLERANCE: f64 = 0.01;
+/// By how much the DSM loss of a candidate that is kept may be above the smallest, in nats for each dimension, beyond two
+/// standard errors.
+const TOLERANCE: f64 = 2.5e-3;
 
 /// What the batches say of a network.
 pub(crate) struct Judged {
@@ -61,7 +66,17 @@ pub(crate) fn judge(
 ) -> Result<Judged, Error> {
     let network = &checkpoint.network;
     let mut objective = experiment.training.objective(target, &experiment.diffusion, 1.0, None);
-    objective.denoising.points = POINTS;
+    let Denoising { times: TimeLaw { t_min, .. }, references, .. } = objective.denoising;
+    // Of times uniform in the log-SNR, whose rate is g²/σ², the weight σ² is that of the likelihood.
+    objective.denoising = Denoising {
+        points: POINTS,
+        times: TimeLaw { stratified: true, ..TimeLaw::new(t_min, TimeDensity::LogSnr) },
+        weight: DenoisingWeight::Sigma2,
+        references,
+    };
+    let log_snr = |t| experiment.diffusion.marginal(t).log_snr();
+    let range = log_snr(t_min) - log_snr(experiment.diffusion.horizon());
+    let nats = 0.5 * range * target.dim() as f64;
     objective.residual.points = POINTS;
     objective.residual.form = match network.head().output {
         Output::Potential => ResidualForm::Centred,
@@ -78,14 +93,17 @@ pub(crate) fn judge(
     let (mut dsm, mut residual) = (Vec::new(), Vec::new());
     for batch in 0..BATCHES {
         let losses = objective.losses(network, streams, batch)?;
-        dsm.push(losses.denoising);
+        dsm.push(nats * losses.denoising);
         residual.extend(losses.residual.map(|residual| residual.mean));
     }
     Ok(Judged { dsm, residual: (!residual.is_empty()).then_some(residual) })
 }
 
 /// The candidates, from what was judged and measured of each.
-pub(crate) fn candidates(found: &[(f64, Judged, Cell)]) -> Result<Vec<Candidate>, Error> {
+pub(crate) fn candidates(
+    found: &[(f64, Judged, Cell)],
+    dim: usize,
+) -> Result<Vec<Candidate>, Error> {
     let mean = |what, values: &[f64]| {
         Estimate::of_values(what, values).map_err(|error| Error::Internal(error.to_string()))
     };
@@ -97,7 +115,7 @@ pub(crate) fn candidates(found: &[(f64, Judged, Cell)]) -> Result<Vec<Candidate>
         let above: Vec<f64> = judged.dsm.iter().zip(best).map(|(own, best)| own - best).collect();
         let (dsm, above) = (mean("losses", &judged.dsm)?, mean("losses", &above)?);
         let residual = judged.residual.as_deref().map(|all| mean("residuals", all)).transpose()?;
-        let allowed = TOLERANCE * (dsm.mean - above.mean) + 2.0 * above.standard_error;
+        let allowed = TOLERANCE * dim as f64 + 2.0 * above.standard_error;
         all.push(Candidate {
             w_r: *w_r,
             dsm: dsm.mean,

@@ -25,14 +25,26 @@ pub struct Tuned {
     pub candidates: Vec<Candidate>,
     /// The chosen weight.
     pub w_r: f64,
-    /// Whether the points that candidates are judged by were kept from training; of a law that is known others are drawn.
-    pub held_out: bool,
+    /// What candidates are judged by.
+    pub judged_at: JudgedAt,
     /// Training steps of each candidate.
     pub search_steps: usize,
     /// Training steps of the final network.
     pub steps: usize,
     /// The final network and what was measured of it; the model is relative to the folder.
     pub cell: Cell,
+}
+
+/// The points at which the networks of a search are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JudgedAt {
+    /// Others of the law.
+    Drawn,
+    /// Those of a file that were kept from training.
+    HeldOut,
+    /// Those of a file that all of them were trained on: no `held_out` was asked for.
+    TrainedOn,
 }
 
 /// Weights to choose among where a configuration names none.
@@ -45,8 +57,8 @@ const SEARCH: f64 = 0.5;
 /// one chosen.
 ///
 /// Half of the time goes to one network for each weight, in equally many steps. Those whose denoising score matching loss, at
-/// points that they were not trained on, is as small as that of the best one are kept; among them the smallest distance between the two
-/// samplers decides, and the smallest centred residual between distances that chance does not tell apart. The other half trains the
+/// points that they were not trained on, is at most 0.0025 nats for each dimension above the smallest are kept; among them the smallest
+/// distance between the two samplers decides, and the smallest centred residual between distances that chance does not tell apart. The other half trains the
 /// final network. Steps and particles follow from the speed of the machine, stages and the moving average keep their proportions.
 ///
 /// The folder `path` holds then `search` and `best`, the folders of the two runs, from whose `config.ron` each can be repeated to the bit;
@@ -91,7 +103,7 @@ pub fn tune(
         let checkpoint = files::read_checkpoint(&folder.join(&cell.model))?;
         found.push((w_r, judge(experiment, &checkpoint, law.truth.as_ref())?, cell));
     }
-    let candidates = candidates(&found)?;
+    let candidates = candidates(&found, law.truth.dim())?;
     let chosen = choose(&candidates).map(|one| one.w_r);
     let w_r = chosen.ok_or_else(|| Error::Internal("no weight was kept".to_owned()))?;
     let mut wanted = experiment.clone();
@@ -113,7 +125,11 @@ pub fn tune(
     let tuned = Tuned {
         candidates,
         w_r,
-        held_out: law.held_out,
+        judged_at: match (law.held_out, &law.points) {
+            (true, _) => JudgedAt::HeldOut,
+            (false, Some(_)) => JudgedAt::TrainedOn,
+            (false, None) => JudgedAt::Drawn,
+        },
         search_steps: search.training_steps(),
         steps: best.training_steps(),
         cell,
@@ -159,7 +175,7 @@ impl Tuned {
     pub fn table(&self) -> String {
         let heads = [
             "w_R",
-            "held-out DSM",
+            "DSM, nats",
             "above the least",
             "residual",
             "ODE–SDE",
@@ -183,18 +199,20 @@ impl Tuned {
                 mark(one.front),
             ]);
         }
-        let Self { w_r, search_steps, steps, cell, .. } = self;
+        let Self { w_r, judged_at, search_steps, steps, cell, .. } = self;
         let distances = &cell.distances;
-        let symbol = distances.distance.symbol();
-        let seen = if self.held_out || cell.held_out {
-            "points kept from training"
-        } else {
-            "points drawn anew; those of a file without `held_out` are the ones trained on"
+        let points = match judged_at {
+            JudgedAt::Drawn => "other points of the law than those of training",
+            JudgedAt::HeldOut => "the points that were kept from training",
+            JudgedAt::TrainedOn => {
+                "the points that they were trained on: `held_out` would keep some for this"
+            }
         };
         format!(
-            "{table}\nEach trained for {search_steps} steps; DSM and residual at {seen}. kept: as good a score as the best. front: beaten by \
-             none in DSM, residual and gap.\n\nchosen: w_R = {w_r}, trained for {steps} steps: {symbol} ODE–truth {:.5}, SDE–truth {:.5}, \
-             ODE–SDE {:.5} (floor {:.5})\nmodel: {}\n",
+            "{table}\nEach was trained for {search_steps} steps. DSM and residual are at {points}.\nkept: as good a score as the best, \
+             to 0.0025 nats for each dimension. front: no other is as good in DSM, residual and gap.\n\nchosen: w_R = {w_r}, trained for \
+             {steps} steps: {} ODE–truth {:.5}, SDE–truth {:.5}, ODE–SDE {:.5} (floor {:.5})\nmodel: {}\n",
+            distances.distance.symbol(),
             distances.w2sq_ode_truth,
             distances.w2sq_sde_truth,
             distances.w2sq_ode_sde,
