@@ -54,7 +54,8 @@ pub(crate) enum Command {
     /// Choose the weight of the residual within a time, and train a network with it
     #[command(
         after_help = "A configuration is tuned among its own `residual_weights`; of anything else the recipe is that of `fokker init`. Half \
-                      of the time goes to one network for each weight, the other half to one with the weight that was chosen.\n\n\
+                      of the time goes to one network for each weight, the other half to one with the weight that was chosen; steps and particles follow \
+                      from how fast this machine is. What was ended early goes on by the same command.\n\n\
                       Examples:\n  fokker tune points.csv --minutes 20 --out tuned\n  \
                       fokker tune my.ron --minutes 5 --out tuned"
     )]
@@ -103,7 +104,7 @@ pub(crate) enum Command {
     /// Put the distances of several runs beside each other
     #[command(
         after_help = "A run is its folder, finished or not, or a CSV file with the columns target, recipe, w_r, ode_truth, \
-                      sde_truth, ode_sde and floor; w_r and floor may be empty.\n\n\
+                      sde_truth, ode_sde and floor, and seed if it likes; w_r, floor and seed may be empty.\n\n\
                       Example:\n  fokker compare runs/plain-0 runs/smooth-0 paper.csv --figure front"
     )]
     Compare {

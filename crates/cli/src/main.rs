@@ -18,9 +18,9 @@ use std::process::ExitCode;
 use args::{Arguments, Command, Means, Recipe};
 use clap::Parser;
 use fokker_experiment::{
-    Error, Experiment, Method, Protocol, Solving, Summary, TUNED_WEIGHTS, TargetSource, compare,
-    comparison_table, distance, explain, gap, import, report as report_folder, residual_at,
-    residual_report, run, sample_checkpoint, template, tune,
+    Error, Experiment, Method, Protocol, Solving, Summary, TargetSource, compare, comparison_table,
+    distance, explain, gap, import, report as report_folder, residual_at, residual_report, run,
+    sample_checkpoint, template, tune, tuned_weights,
 };
 use interrupt::Interrupt;
 use progress::Follower;
@@ -219,12 +219,10 @@ fn to_tune(data: &str, recipe: &Recipe, seed: Option<u64>) -> Result<Experiment,
         Experiment::load(Path::new(data))?
     } else {
         let target: TargetSource = data.parse().map_err(Failure::Target)?;
-        let text = template(&target, recipe.diffusion().as_ref(), recipe.preset()?)?;
+        let preset = recipe.preset()?;
+        let text = template(&target, recipe.diffusion().as_ref(), preset)?;
         let mut experiment = Experiment::of_text(Path::new("recipe"), text)?;
-        let weights = &mut experiment.training.residual_weights;
-        if weights.len() > 1 {
-            *weights = TUNED_WEIGHTS.to_vec();
-        }
+        experiment.training.residual_weights = tuned_weights(&experiment, preset);
         experiment
     };
     experiment.seed = seed.unwrap_or(experiment.seed);

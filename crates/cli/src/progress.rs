@@ -93,6 +93,11 @@ impl<'a> Follower<'a> {
 impl Progress for Follower<'_> {
     fn on(&self, event: Event<'_>) {
         match event {
+            Event::Planned { what, weights, steps, particles } => self.bar.suspend(|| {
+                tracing::info!(
+                    "{what}: w_R = {weights:?}, {steps} training steps and {particles} particles each"
+                );
+            }),
             Event::Trained { cell, step, steps, losses } => {
                 let name = format!("{cell}: training");
                 let residual = losses.residual.map_or(f64::NAN, |residual| residual.mean);

@@ -61,6 +61,17 @@ fn runs_and_tables_are_put_beside_each_other() {
     assert_eq!(rows[0]["seed"], Value::Null);
     let report = succeed(path, &["report", "mine-7"]);
     assert!(report.contains("Shares of the modes") && report.contains("w_R = 0.5"), "{report}");
+    // What other files would be called the same has other names.
+    fs::write(
+        path.join("alike.csv"),
+        TABLE.replace("checkerboard", "a b").replace("mixture", "a/b"),
+    )
+    .unwrap();
+    succeed(path, &["compare", "alike.csv", "--figure", "alike"]);
+    assert_eq!(
+        files(&path.join("alike")),
+        ["a_b-2-gap.png", "a_b-2-ode.png", "a_b-gap.png", "a_b-ode.png"]
+    );
     // Nine components, each with its share of the points of each side.
     for side in ["ode", "sde", "truth"] {
         let shares = cell["modes"][side]["shares"].as_array().unwrap();
@@ -80,10 +91,19 @@ fn tables_that_say_nothing_are_refused() {
         assert!(message.contains(name) && message.contains(expected), "{message}");
     };
     let heads = "target,recipe,w_r,ode_truth,sde_truth,ode_sde,floor\n";
-    refuse("none.csv", heads, "no finished");
-    refuse("word.csv", &format!("{heads}a,b,0,x,1,1,1\n"), "line: 2");
+    refuse("none.csv", heads, "has no rows");
+    refuse("word.csv", &format!("{heads}a,b,0,x,1,1,1\n"), "line 2: column `ode_truth`");
     refuse("short.csv", "target,recipe\na,b\n", "ode_truth");
-    refuse("negative.csv", &format!("{heads}a,b,0,1,1,1,1\na,b,0,1,-1,1,1\n"), "row 2");
+    refuse(
+        "negative.csv",
+        &format!("{heads}a,b,0,1,1,1,1\na,b,0,1,-1,1,1\n"),
+        "line 3: column `sde_truth`",
+    );
+    refuse("weight.csv", &format!("{heads}a,b,NaN,1,1,1,1\n"), "column `w_r`");
+    refuse("nameless.csv", &format!("{heads},b,0,1,1,1,1\n"), "column `target`");
+    fs::write(path.join("table.csv"), TABLE).unwrap();
+    let message = fail(path, 2, &["compare", "table.csv", "./table.csv"]);
+    assert!(message.contains("given twice"), "{message}");
     let message = fail(path, 2, &["compare", "missing.csv"]);
     assert!(message.contains("missing.csv"), "{message}");
 }

@@ -28,9 +28,9 @@ fn tuned(path: &Path) -> Value {
 #[test]
 fn a_weight_is_chosen_and_a_network_trained_with_it() {
     let folder = folder_with_config();
-    let arguments = ["tune", "mine.ron", "--minutes", "0.15", "--out", "out"];
+    let arguments = ["tune", "mine.ron", "--minutes", "0.1", "--out", "out"];
     let text = succeed(folder.path(), &arguments);
-    assert!(text.contains("chosen: w_R = 0,") && text.contains("kept"), "{text}");
+    assert!(text.contains("chosen: w_R = 0:") && text.contains("kept"), "{text}");
     let out = folder.path().join("out");
     let result = tuned(&out);
     let candidates = result["candidates"].as_array().unwrap();
@@ -68,7 +68,7 @@ fn what_was_ended_early_goes_on_with_its_steps() {
     for name in ["summary.json", "cells/mixture_w0.json"] {
         fs::remove_file(out.join("best").join(name)).unwrap();
     }
-    let other = ["tune", "mine.ron", "--minutes", "0.3", "--out", "out", "-q"];
+    let other = ["tune", "mine.ron", "--minutes", "0.4", "--out", "out", "-q"];
     succeed(folder.path(), &other);
     let mut after = tuned(&out);
     for name in ["train_seconds", "sample_seconds"] {
@@ -99,5 +99,64 @@ fn what_cannot_be_tuned_is_refused() {
     let slow = TINY.replace("[8, 8]", "[256, 256]").replace("300", "100000");
     fs::write(path.join("slow.ron"), slow).unwrap();
     refuse("slow.ron", &[], "fewer `residual_weights`");
+    let one = TINY.replace("[0.0, 0.5]", "[0.5]");
+    fs::write(path.join("one.ron"), one).unwrap();
+    refuse("one.ron", &[], "nothing to choose");
     refuse("mine.ron", &["--minutes", "0"], "cannot be used multiple times");
+    // What cannot be written is known before the search.
+    fs::create_dir_all(path.join("taken/best")).unwrap();
+    fs::write(path.join("taken/best/mine.txt"), "mine").unwrap();
+    let message = fail(path, 2, &["tune", "mine.ron", "--minutes", "1", "--out", "taken"]);
+    assert!(
+        message.contains("best") && files(&path.join("taken")) == ["best/mine.txt"],
+        "{message}"
+    );
+    fs::create_dir_all(path.join("filed")).unwrap();
+    fs::write(path.join("filed/figures"), "mine").unwrap();
+    let message = fail(path, 2, &["tune", "mine.ron", "--minutes", "1", "--out", "filed"]);
+    assert!(message.contains("figures"), "{message}");
+}
+
+#[test]
+fn a_network_that_loses_its_samples_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    // From T = 10 a score that is nearly 0, which a large residual makes of it, loses every particle.
+    let text = TINY.replace("horizon: 1.0", "horizon: 10.0").replace("[0.0, 0.5]", "[0.0, 1e9]");
+    fs::write(folder.path().join("mine.ron"), text).unwrap();
+    let arguments = ["tune", "mine.ron", "--minutes", "0.1", "--out", "out"];
+    let text = succeed(folder.path(), &arguments);
+    let result = tuned(&folder.path().join("out"));
+    assert_eq!(result["lost"], serde_json::json!([1e9]), "{text}");
+    assert_eq!(result["w_r"], 0.0);
+    assert!(
+        text.contains("Lost, with hardly a sample near the data: w_R = [1000000000.0]"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_changes_between_the_two_runs_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let points =
+        |n: usize| -> String { (0..n).map(|i| format!("{},{}\n", i % 7, i * i % 11)).collect() };
+    fs::write(path.join("points.csv"), points(200)).unwrap();
+    fs::write(
+        path.join("mine.ron"),
+        TINY.replace("[mixture]", "[Points(path: \"points.csv\", held_out: 0.3)]"),
+    )
+    .unwrap();
+    let arguments = ["tune", "mine.ron", "--minutes", "0.1", "--out", "out", "-q"];
+    succeed(path, &arguments);
+    let out = path.join("out");
+    assert_eq!(tuned(&out)["judged_at"], "held_out");
+    fs::remove_file(out.join("tuned.json")).unwrap();
+    fs::remove_dir_all(out.join("best")).unwrap();
+    fs::write(path.join("points.csv"), points(150)).unwrap();
+    let message = fail(path, 2, &arguments);
+    assert!(message.contains("has changed"), "{message}");
+    // By force it begins anew, and nothing of before is left meanwhile.
+    let again = [&arguments[..], &["--force"]].concat();
+    succeed(path, &again);
+    assert!(out.join("tuned.json").is_file());
 }

@@ -1,5 +1,7 @@
 //! Recipes beside each other: the three distances of each of their networks, and which are not beaten in all of them.
 
+use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,9 @@ pub struct Compared {
     pub ode_sde: f64,
     /// The noise floor of the first two, if that is known.
     pub floor: Option<f64>,
+    /// How the distances are measured, if that is known.
+    #[serde(default, skip_deserializing)]
+    pub how: Option<String>,
     /// Whether no other network of the target has all three distances at least as small and one smaller: whether it is on the Pareto front.
     #[serde(default, skip_deserializing)]
     pub front: bool,
@@ -51,8 +56,20 @@ impl Compared {
 /// If a file cannot be read or written, or holds no finished network.
 pub fn compare(inputs: &[PathBuf], figures: Option<&Path>) -> Result<Vec<Compared>, Error> {
     let mut all = Vec::new();
-    for input in inputs {
-        let found = if input.is_dir() { of_run(input)? } else { of_table(input)? };
+    for (index, input) in inputs.iter().enumerate() {
+        let place = |path: &Path| path.canonicalize().ok();
+        if place(input).is_some()
+            && inputs[..index].iter().any(|other| place(other) == place(input))
+        {
+            let reason = "is given twice".to_owned();
+            return Err(Error::Content { path: input.clone(), reason });
+        }
+        // Folders of one name are told apart by those that they lie in.
+        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let alone = inputs.iter().filter(|other| name(other) == name(input)).count() < 2;
+        let parent = input.parent().and_then(name).filter(|_| !alone);
+        let recipe = parent.into_iter().chain(name(input)).collect::<Vec<_>>().join("/");
+        let found = if input.is_dir() { of_run(input, &recipe)? } else { of_table(input)? };
         if found.is_empty() {
             return Err(Error::NothingFinished(input.clone()));
         }
@@ -72,10 +89,12 @@ pub fn compare(inputs: &[PathBuf], figures: Option<&Path>) -> Result<Vec<Compare
     }
     if let Some(folder) = figures {
         files::create_folder(folder)?;
-        for target in &targets {
+        for (index, target) in targets.iter().enumerate() {
             let networks: Vec<&Compared> =
                 all.iter().filter(|network| network.target == *target).collect();
             let stem = clean_label(target);
+            let same = targets[..index].iter().filter(|other| clean_label(other) == stem).count();
+            let stem = if same == 0 { stem } else { format!("{stem}-{}", same + 1) };
             for (name, y_label, y) in [
                 ("gap", "W2² ODE–SDE", (|network| network.ode_sde) as fn(&Compared) -> f64),
                 ("ode", "W2² ODE–truth", |network| network.ode_truth),
@@ -94,8 +113,11 @@ pub fn comparison_table(networks: &[Compared]) -> String {
         ["target", "recipe", "seed", "w_R", "ODE–truth", "SDE–truth", "ODE–SDE", "floor", "front"];
     let mut table = TextTable::new(&heads);
     for network in networks {
-        let number =
-            |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.5}"));
+        let number = |value: Option<f64>| match value {
+            Some(value) if value < 1e5 => format!("{value:.5}"),
+            Some(value) => format!("{value:.5e}"),
+            None => "–".to_owned(),
+        };
         table.row(vec![
             network.target.clone(),
             network.recipe.clone(),
@@ -108,15 +130,31 @@ pub fn comparison_table(networks: &[Compared]) -> String {
             if network.front { "*".to_owned() } else { String::new() },
         ]);
     }
-    format!(
-        "{table}\nW2² between samples. *: no other network of the target is as good in all three.\n"
-    )
+    let mut text = format!("{table}\n*: no other network of the target is as good in all three.\n");
+    let mut known: Vec<(&str, &str)> = Vec::new();
+    for network in networks {
+        let how = (network.target.as_str(), network.how.as_deref().unwrap_or("as its table says"));
+        if !known.contains(&how) {
+            known.push(how);
+        }
+    }
+    for (target, how) in &known {
+        // Writing into a string does not fail.
+        let _ = writeln!(text, "{target}: {how}.");
+    }
+    let targets: BTreeSet<&str> = known.iter().map(|(target, _)| *target).collect();
+    if targets.len() < known.len() {
+        text.push_str(
+            "Distances that are not found alike, or between other numbers of points, have other floors.\n",
+        );
+    }
+    text
 }
 
-fn of_run(path: &Path) -> Result<Vec<Compared>, Error> {
+fn of_run(path: &Path, name: &str) -> Result<Vec<Compared>, Error> {
     let (folder, experiment) = RunReader::open(path)?;
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    let recipe = name.strip_suffix(&format!("-{}", experiment.seed)).unwrap_or(&name);
+    let recipe = name.strip_suffix(&format!("-{}", experiment.seed)).unwrap_or(name);
+    let protocol = experiment.protocol();
     let mut found = Vec::new();
     for id in experiment.cells() {
         if let Some(cell) = folder.cell(&id)? {
@@ -129,6 +167,7 @@ fn of_run(path: &Path) -> Result<Vec<Compared>, Error> {
                 sde_truth: cell.distances.w2sq_sde_truth,
                 ode_sde: cell.distances.w2sq_ode_sde,
                 floor: Some(cell.distances.floor),
+                how: Some(cell.distances.distance.words(&protocol)),
                 front: false,
             });
         }
@@ -141,15 +180,56 @@ fn of_table(path: &Path) -> Result<Vec<Compared>, Error> {
     let mut reader =
         csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(&bytes[..]);
     let content = |reason: String| Error::Content { path: path.to_owned(), reason };
-    let rows = reader.deserialize::<Compared>();
-    let found: Vec<Compared> =
-        rows.collect::<Result<_, _>>().map_err(|error| content(error.to_string()))?;
-    match found.iter().position(|row| row.distances().iter().any(|d| !(*d >= 0.0 && d.is_finite())))
-    {
-        Some(row) => {
-            Err(content(format!("row {} has a distance that is negative or no number", row + 1)))
+    let heads = reader.headers().map_err(|error| content(error.to_string()))?.clone();
+    let mut found = Vec::new();
+    for row in reader.records() {
+        let row = row.map_err(|error| content(error.to_string()))?;
+        let line = row.position().map_or(0, csv::Position::line);
+        let network: Compared = row.deserialize(Some(&heads)).map_err(|error| {
+            let reason = match error.kind() {
+                csv::ErrorKind::Deserialize { err, .. } => {
+                    let column = err.field().and_then(|field| heads.get(field as usize));
+                    let column =
+                        column.map(|name| format!("column `{name}`: ")).unwrap_or_default();
+                    format!("{column}{}", err.kind())
+                }
+                _ => error.to_string(),
+            };
+            content(format!("line {line}: {reason}"))
+        })?;
+        network.check().map_err(|reason| content(format!("line {line}: {reason}")))?;
+        found.push(network);
+    }
+    if found.is_empty() {
+        return Err(content("has no rows".to_owned()));
+    }
+    Ok(found)
+}
+
+/// The longest name of a target or a recipe, in letters.
+const LONGEST: usize = 100;
+
+impl Compared {
+    /// Refuses what no run can have found.
+    fn check(&self) -> Result<(), String> {
+        let distances = self.distances().map(Some);
+        for (name, value) in ["ode_truth", "sde_truth", "ode_sde", "w_r", "floor"]
+            .into_iter()
+            .zip(distances.into_iter().chain([self.w_r, self.floor]))
+        {
+            if let Some(value) = value.filter(|value| !(0.0..1e30).contains(value)) {
+                return Err(format!("column `{name}`: {value} is not between 0 and 1e30"));
+            }
         }
-        None => Ok(found),
+        for (name, text) in [("target", &self.target), ("recipe", &self.recipe)] {
+            let length = text.chars().count();
+            if length == 0 || length > LONGEST || text.chars().any(char::is_control) {
+                return Err(format!(
+                    "column `{name}`: must have 1 to {LONGEST} letters, none of them a control character"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 

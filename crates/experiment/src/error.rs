@@ -115,18 +115,21 @@ pub enum Error {
     /// What is tuned learns another number of laws than one.
     #[error("a weight is chosen for one target, but the configuration has {0}")]
     OneTarget(usize),
+    /// What is tuned leaves nothing to choose.
+    #[error("there is one weight, w_R = {0}, and nothing to choose: `fokker run` trains it")]
+    OneWeight(f64),
     /// A time is too short.
     #[error(
-        "the time allows {steps} training steps for each of {networks} networks, too few to compare them: give it {missing:.0} times as \
-         much, or fewer `residual_weights`"
+        "{steps} training steps for each of {networks} networks, the fewest to compare them by, and measuring them take about {minutes} \
+         minutes: give it as many, or fewer `residual_weights`"
     )]
     Budget {
-        /// Steps for each network.
-        steps: usize,
         /// The number of networks.
         networks: usize,
-        /// By how much the time is to be multiplied.
-        missing: f64,
+        /// The fewest steps for each.
+        steps: usize,
+        /// The time that is needed.
+        minutes: f64,
     },
     /// The time grid is impossible.
     #[error(transparent)]
@@ -262,10 +265,18 @@ impl Error {
         if let Self::Write { source, .. } = self {
             // A place that cannot be written is bad input; a disk that fills up is not.
             use io::ErrorKind::{
-                IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
+                AlreadyExists, IsADirectory, NotADirectory, NotFound, PermissionDenied,
+                ReadOnlyFilesystem,
             };
-            return [IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem]
-                .contains(&source.kind());
+            return [
+                AlreadyExists,
+                IsADirectory,
+                NotADirectory,
+                NotFound,
+                PermissionDenied,
+                ReadOnlyFilesystem,
+            ]
+            .contains(&source.kind());
         }
         match self {
             Self::Transport(error) => {
@@ -298,6 +309,7 @@ impl Error {
                 | Self::UnknownCell { .. }
                 | Self::NothingFinished(_)
                 | Self::OneTarget(_)
+                | Self::OneWeight(_)
                 | Self::Budget { .. }
                 | Self::TimeGrid(_)
                 | Self::Network(NetworkError::InstructionSet { .. })

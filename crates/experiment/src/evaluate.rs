@@ -87,7 +87,7 @@ fn sampled(
     }
 }
 
-fn distances(
+pub(crate) fn distances(
     protocol: &Protocol,
     ode: &Samples,
     sde: &Samples,

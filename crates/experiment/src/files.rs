@@ -138,6 +138,16 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Removes a file, unless it is not there.
+pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(Error::Write { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Makes a folder, and those that it lies in, unless it is there.
 pub(crate) fn create_folder(path: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(path).map_err(|source| Error::Write { path: path.to_owned(), source })

@@ -85,9 +85,9 @@ pub use side::DistanceKind;
 pub use summary::Summary;
 pub use target_source::TargetSource;
 pub use target_spec::{NoiseSpec, PinwheelSpec, SpiralsSpec, StudentTSpec, TargetSpec};
-pub use template::{Preset, named_diffusions, template};
+pub use template::{Preset, named_diffusions, template, tuned_weights};
 pub(crate) use train::MetricsLine;
-pub use tune::{Candidate, JudgedAt, TUNED_WEIGHTS, Tuned, tune};
+pub use tune::{Candidate, JudgedAt, Tuned, tune};
 
 /// The code of the README is a test.
 #[cfg(doctest)]

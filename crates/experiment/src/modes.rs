@@ -46,11 +46,11 @@ impl ModeShares {
         Some(Self { shares: counts.into_iter().map(share).collect(), outside: share(outside) })
     }
 
-    /// By how much the share of a mode is off at most, as a part of that in the truth.
+    /// By how much the share of a mode is off at most, as a part of that in the truth; of modes that the truth has no point in nothing is
+    /// known.
     pub fn deviation(&self, truth: &Self) -> f64 {
-        let off =
-            self.shares.iter().zip(&truth.shares).map(|(own, truth)| (own / truth - 1.0).abs());
-        off.fold(0.0, f64::max)
+        let pairs = self.shares.iter().zip(&truth.shares).filter(|(_, truth)| **truth > 0.0);
+        pairs.map(|(own, truth)| (own / truth - 1.0).abs()).fold(0.0, f64::max)
     }
 }
 
@@ -66,7 +66,8 @@ impl Modes {
     /// What the share of the smallest mode in `n` points is off by chance alone, as a part of that in `n_truth` others: one standard
     /// deviation.
     pub fn chance(&self, n: usize, n_truth: usize) -> f64 {
-        let least = self.truth.shares.iter().copied().fold(1.0, f64::min);
+        let shares = self.truth.shares.iter().copied().filter(|share| *share > 0.0);
+        let least = shares.fold(1.0, f64::min);
         ((1.0 - least) / least * (1.0 / n as f64 + 1.0 / n_truth as f64)).sqrt()
     }
 }

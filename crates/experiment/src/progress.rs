@@ -5,6 +5,17 @@ use crate::{Cell, CellId, Method};
 /// What happens in a run, as it happens.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
+    /// What a time is spent on next.
+    Planned {
+        /// `search` or `best`.
+        what: &'a str,
+        /// The weights of the networks to train.
+        weights: &'a [f64],
+        /// Training steps of each.
+        steps: usize,
+        /// Particles of each sampler.
+        particles: usize,
+    },
     /// A training step is done.
     Trained {
         /// The cell.

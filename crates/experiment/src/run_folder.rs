@@ -137,7 +137,7 @@ impl RunFolder {
     pub(crate) fn finish_cell(&self, id: &CellId, cell: &Cell) -> Result<(), Error> {
         self.sync_metrics()?;
         write_json(&self.reader().cell_path(id), cell)?;
-        remove_file(&self.reader().training_path(id))
+        files::remove(&self.reader().training_path(id))
     }
 
     /// Writes `summary.json`, after which the run counts as finished.
@@ -236,8 +236,24 @@ impl RunReader {
     }
 }
 
+/// Refuses a place that holds something else than a run.
+pub(crate) fn check_place(path: &Path) -> Result<(), Error> {
+    let at = |source| Error::Write { path: path.to_owned(), source };
+    if !path.exists() || fs::read_dir(path).map_err(at)?.next().is_none() {
+        return Ok(());
+    }
+    let config = fs::read_to_string(path.join(CONFIG)).unwrap_or_default();
+    if config.starts_with(HEADER) { Ok(()) } else { Err(Error::NotARunFolder(path.to_owned())) }
+}
+
+/// Removes the results of a run from its folder.
+pub(crate) fn discard(path: &Path) -> Result<(), Error> {
+    check_place(path)?;
+    if path.exists() { clear(path) } else { Ok(()) }
+}
+
 /// Refuses files of points that are not those that the run in the folder was started with.
-fn refuse_changed(path: &Path, data: &[FileMark]) -> Result<(), Error> {
+pub(crate) fn refuse_changed(path: &Path, data: &[FileMark]) -> Result<(), Error> {
     let marks = path.join(DATA);
     let known: Vec<FileMark> = match fs::read_to_string(&marks) {
         Ok(text) => parse_json(&marks, &text)?,
@@ -253,7 +269,7 @@ fn refuse_changed(path: &Path, data: &[FileMark]) -> Result<(), Error> {
 /// Removes the files of a run from its folder: the mark of a finished one before all else.
 fn clear(path: &Path) -> Result<(), Error> {
     for name in [SUMMARY, METRICS, DATA, "report.html"] {
-        remove_file(&path.join(name))?;
+        files::remove(&path.join(name))?;
     }
     let at = |source| Error::Write { path: path.to_owned(), source };
     for (folder, endings) in FOLDERS {
@@ -265,7 +281,7 @@ fn clear(path: &Path) -> Result<(), Error> {
             let file = entry.map_err(at)?.path();
             let ending = file.extension().unwrap_or_default();
             if endings.iter().any(|known| ending == *known) {
-                remove_file(&file)?;
+                files::remove(&file)?;
             }
         }
     }
@@ -286,13 +302,4 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
 fn parse_json<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Error> {
     serde_json::from_str(text)
         .map_err(|error| Error::Content { path: path.to_owned(), reason: error.to_string() })
-}
-
-fn remove_file(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::Write { path: path.to_owned(), source })
-        }
-        _ => Ok(()),
-    }
 }

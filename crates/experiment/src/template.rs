@@ -6,7 +6,7 @@ use fokker_sde_core::{Diffusion, OrnsteinUhlenbeck, Purpose, Sde, Streams, sampl
 
 use crate::points_spec::PointsSpec;
 use crate::target_spec::clean_label;
-use crate::{Error, TargetSource, ron_file};
+use crate::{Error, Experiment, TargetSource, ron_file};
 
 /// The recipes that [`template`] can begin with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,8 @@ pub fn template(
 {network}
 {training}
 {sampling}
-    // In the plane W2² is exact, between histograms on nodes × nodes points of the box; elsewhere it is sliced.
+    // In the plane W2² is exact, between histograms on nodes × nodes points of the box; on the line it is exact between points, elsewhere
+    // sliced.
     measurement: (
         nodes: 64,
         extent: {extent:?},
@@ -91,8 +92,18 @@ pub fn template(
         extent = facts.extent,
         residual_points = if facts.high { 2000 } else { 50_000 },
     );
-    crate::Experiment::parse(Path::new("template"), text.clone())?;
+    Experiment::parse(Path::new("template"), text.clone())?;
     Ok(text)
+}
+
+/// The weights of the residual that [`tune`](crate::tune) chooses among for the configuration of a recipe: those of the paper, or smaller ones
+/// for the smooth recipe, or the one of the configuration where there is no other.
+pub fn tuned_weights(experiment: &Experiment, preset: Preset) -> Vec<f64> {
+    match (preset, &experiment.training.residual_weights[..]) {
+        (_, [weight]) => vec![*weight],
+        (Preset::Smooth(_), _) => vec![0.0, 1e-3, 1e-2, 1e-1],
+        (Preset::Paper, _) => vec![0.0, 0.1, 1.0, 10.0],
+    }
 }
 
 /// What a configuration depends on.
@@ -113,7 +124,10 @@ impl Facts {
         let law = known.training.as_ref();
         let (entry, standardised) = match target {
             TargetSource::Named(name) => (name.to_string(), false),
-            TargetSource::Points(path) => (points_entry(path), true),
+            TargetSource::Points(path) => {
+                let count = known.points.as_ref().map_or(0, |points| points.nrows());
+                (points_entry(path, count), true)
+            }
         };
         let data_std = if standardised {
             1.0
@@ -131,8 +145,11 @@ impl Facts {
     }
 }
 
-/// The points of a file as a target.
-fn points_entry(path: &Path) -> String {
+/// The fewest points of a file of which some are held out.
+const FEWEST: usize = 50;
+
+/// So many points of a file as a target.
+fn points_entry(path: &Path, count: usize) -> String {
     let spec = PointsSpec::new(path.to_owned());
     let label = clean_label(spec.label());
     // Not every name of a file can be part of others.
@@ -142,15 +159,22 @@ fn points_entry(path: &Path) -> String {
         format!("            name: {label:?},\n")
     };
     let path = path.display().to_string();
+    let held_out = if count < FEWEST {
+        "// All points are trained on and stand for the truth: there are too few to keep some for that.
+            held_out: 0,"
+    } else {
+        "// The share of the points that is kept from training and stands for the truth.
+            held_out: 0.2,"
+    };
     format!(
         "Points(
+            // Relative to the folder of this file.
             path: {path:?},
 {name}
             // By the mean and the standard deviation of each component, or `Global`, or `None`.
             standardise: PerComponent,
 
-            // The share of the points that is kept from training and stands for the truth.
-            held_out: 0.2,
+            {held_out}
         )"
     )
 }
@@ -254,7 +278,7 @@ fn smooth_training(facts: &Facts, output: Output) -> String {
         residual_points = if vector || high { 64 } else { 512 },
         average = if high { 0.999 } else { 0.9998 },
         steps = if high { 20_000 } else { 240_000 },
-        rate = if high { "1e-3" } else { "2e-3" },
+        rate = if high { "1e-3" } else { "5e-3" },
     )
 }
 
@@ -284,7 +308,14 @@ const PAPER_SAMPLING: &str = "    \
 ";
 
 fn paper_training(facts: &Facts) -> String {
-    let shares = if facts.high { "shares: (inside_box: 0, marginal: 1)" } else { "extent: 3.5" };
+    let (place, shares) = if facts.high {
+        (
+            "at the diffused data, since a box says nothing here",
+            "shares: (inside_box: 0, marginal: 1)",
+        )
+    } else {
+        ("in a box", "extent: 3.5")
+    };
     format!(
         "    training: (
         // One network for each weight of the residual.
@@ -294,7 +325,7 @@ fn paper_training(facts: &Facts) -> String {
         denoising_points: 1024,
         residual_points: 256,
 
-        // Times of score matching are T·Beta(1, 2) + t_min; the residual is taken in a box at uniform times.
+        // Times of score matching are T·Beta(1, 2) + t_min; the residual is taken at uniform times, {place}.
         times: (t_min: 1e-5),
         collocation: (t_min: 1e-5, {shares}),
 
@@ -346,7 +377,6 @@ mod tests {
     use fokker_sde_core::TargetName;
 
     use super::*;
-    use crate::Experiment;
 
     const PRESETS: [Preset; 3] =
         [Preset::Smooth(Output::Potential), Preset::Smooth(Output::Vector), Preset::Paper];

@@ -257,8 +257,11 @@ impl Target for GaussianMixture {
         Some(self.log_density(x).exp())
     }
 
-    /// The component that the point most likely comes from; components have no edge.
+    /// The component that the point most likely comes from, if there are several; components have no edge.
     fn mode(&self, x: &[f64]) -> Option<Mode> {
+        if self.components.len() < 2 {
+            return None;
+        }
         let terms = self.components.iter().map(|component| component.log_term(x, |_, _| ()));
         let (index, _) = terms.enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
         Some(Mode { index, count: self.components.len(), distance: 0.0 })

@@ -4,12 +4,12 @@ use fokker_fp_residual::{
     Conditions, Denoising, DenoisingWeight, Estimate, LaplacianRule, ResidualForm, Shares,
     TimeDensity, TimeLaw,
 };
-use fokker_score_net::{Checkpoint, Output};
+use fokker_score_net::{Output, ScoreNetwork};
 use fokker_sde_core::{Sde, Streams, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::pareto::front;
-use crate::{Cell, Error, Experiment};
+use crate::{Cell, Error, Experiment, Progress};
 
 /// A weight of the residual, with what was found of the network that was trained with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,11 +42,11 @@ pub struct Candidate {
     pub kept: bool,
 }
 
-/// Batches of points by which candidates are judged, the same for all.
-const BATCHES: u64 = 64;
+/// Points of score matching and of the residual in each batch by which candidates are judged.
+pub(crate) const POINTS: usize = 2048;
 
-/// Points of score matching and of the residual in each.
-const POINTS: usize = 2048;
+/// The fewest and the most of these batches.
+const BATCHES: [usize; 2] = [8, 64];
 
 /// By how much the DSM loss of a candidate that is kept may be above the smallest, in nats for each dimension, beyond two
 /// standard errors.
@@ -58,13 +58,14 @@ pub(crate) struct Judged {
     residual: Option<Vec<f64>>,
 }
 
-/// Judges a network at points of `target`, which it has not seen.
+/// Judges a network by about so many points of `target`, the same for all networks, which it was not trained on.
 pub(crate) fn judge(
     experiment: &Experiment,
-    checkpoint: &Checkpoint<f32>,
+    network: &ScoreNetwork<f32>,
     target: &dyn Target,
+    points: usize,
+    progress: &dyn Progress,
 ) -> Result<Judged, Error> {
-    let network = &checkpoint.network;
     let mut objective = experiment.training.objective(target, &experiment.diffusion, 1.0, None);
     let Denoising { times: TimeLaw { t_min, .. }, references, .. } = objective.denoising;
     // Of times uniform in the log-SNR, whose rate is g²/σ², the weight σ² is that of the likelihood.
@@ -91,8 +92,11 @@ pub(crate) fn judge(
     // Other points than those of training.
     let streams = Streams::new(!experiment.seed);
     let (mut dsm, mut residual) = (Vec::new(), Vec::new());
-    for batch in 0..BATCHES {
-        let losses = objective.losses(network, streams, batch)?;
+    for batch in 0..points.div_ceil(POINTS).clamp(BATCHES[0], BATCHES[1]) {
+        if progress.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let losses = objective.losses(network, streams, batch as u64)?;
         dsm.push(nats * losses.denoising);
         residual.extend(losses.residual.map(|residual| residual.mean));
     }
@@ -137,14 +141,69 @@ pub(crate) fn candidates(
     Ok(all)
 }
 
-/// The one to choose: of those that are as good a score as the best one the one with the smallest gap, or, where the interval of
-/// the smallest gap holds others, the one of these with the smallest residual, and with the smallest weight if there is none.
-pub(crate) fn choose(candidates: &[Candidate]) -> Option<&Candidate> {
+/// The one to choose and why: of those that are kept the one with the smallest gap, or, where chance does not tell its gap from
+/// others, the one of these with the smallest residual, and with the smallest weight if there is none.
+pub(crate) fn choose(candidates: &[Candidate]) -> Option<(&Candidate, String)> {
     let kept = || candidates.iter().filter(|one| one.kept);
     let least = kept().min_by(|a, b| a.gap.total_cmp(&b.gap))?;
-    // The interval has chance taken out, the gap has not: its half-width is what tells gaps apart.
-    let apart = 0.5 * (least.gap_ci[1] - least.gap_ci[0]);
-    let near = kept().filter(|one| one.gap <= least.gap + apart);
+    let near = kept().filter(|one| one.gap <= least.gap + least.gap_uncertainty());
     let rank = |one: &Candidate| one.residual.unwrap_or(one.w_r);
-    near.min_by(|a, b| rank(a).total_cmp(&rank(b)))
+    let chosen = near.min_by(|a, b| rank(a).total_cmp(&rank(b)))?;
+    let why = if kept().count() == 1 {
+        "the only one that is kept".to_owned()
+    } else if chosen == least {
+        "the smallest gap of those kept".to_owned()
+    } else {
+        let what = if chosen.residual.is_some() { "residual" } else { "weight" };
+        format!(
+            "chance does not tell its gap from the smallest, that of w_R = {}, and its {what} is smaller",
+            least.w_r
+        )
+    };
+    Some((chosen, why))
+}
+
+impl Candidate {
+    /// What chance makes of the gap: half of its interval. (The interval itself has chance taken out, the gap has not.)
+    pub fn gap_uncertainty(&self) -> f64 {
+        0.5 * (self.gap_ci[1] - self.gap_ci[0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(w_r: f64, gap: f64, residual: Option<f64>, kept: bool) -> Candidate {
+        Candidate {
+            w_r,
+            dsm: 1.0,
+            dsm_above: 0.0,
+            dsm_above_se: 0.0,
+            residual,
+            residual_se: None,
+            gap,
+            gap_ci: [gap - 0.2, gap],
+            ode_truth: 1.0,
+            sde_truth: 1.0,
+            front: true,
+            kept,
+        }
+    }
+
+    #[test]
+    fn the_gap_decides_unless_chance_does() {
+        let choice = |all: &[Candidate]| {
+            choose(all).map(|(one, why)| (one.w_r, why.split(' ').next().unwrap().to_owned()))
+        };
+        let (far, near) = (candidate(0.0, 2.0, Some(9.0), true), candidate(0.1, 1.05, None, true));
+        let least = candidate(0.3, 1.0, Some(3.0), true);
+        let ruined = candidate(9.0, 0.5, Some(0.1), false);
+        let all = [far.clone(), near.clone(), least.clone(), ruined.clone()];
+        // Without a residual its weight counts.
+        assert_eq!(choice(&all), Some((0.1, "chance".to_owned())));
+        assert_eq!(choice(&[far.clone(), least, ruined.clone()]), Some((0.3, "the".to_owned())));
+        assert_eq!(choice(&[far, ruined.clone()]), Some((0.0, "the".to_owned())));
+        assert_eq!(choice(&[ruined]), None);
+    }
 }

@@ -3,17 +3,17 @@
 mod budget;
 mod candidate;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 use crate::compare::compare;
-use crate::run_folder::RunReader;
+use crate::run_folder::{RunReader, check_place, discard, refuse_changed};
 use crate::target_law::TargetLaw;
 use crate::text_table::TextTable;
-use crate::{Cell, CellId, Error, Experiment, Progress, files, run};
-use budget::{Speed, stretched};
+use crate::{Cell, Error, Event, Experiment, FileMark, Progress, files, run};
+use budget::{Plan, Speed, stretched};
 use candidate::{candidates, choose, judge};
 
 pub use candidate::Candidate;
@@ -23,8 +23,12 @@ pub use candidate::Candidate;
 pub struct Tuned {
     /// The weights that were compared.
     pub candidates: Vec<Candidate>,
+    /// Weights whose networks have no distance, since all or nearly all of their samples are far from the data.
+    pub lost: Vec<f64>,
     /// The chosen weight.
     pub w_r: f64,
+    /// Why it was chosen.
+    pub why: String,
     /// What candidates are judged by.
     pub judged_at: JudgedAt,
     /// Training steps of each candidate.
@@ -47,9 +51,6 @@ pub enum JudgedAt {
     TrainedOn,
 }
 
-/// Weights to choose among where a configuration names none.
-pub const TUNED_WEIGHTS: [f64; 4] = [0.0, 1e-3, 1e-2, 1e-1];
-
 /// The share of the time in which candidates are compared.
 const SEARCH: f64 = 0.5;
 
@@ -58,15 +59,16 @@ const SEARCH: f64 = 0.5;
 ///
 /// Half of the time goes to one network for each weight, in equally many steps. Those whose denoising score matching loss, at
 /// points that they were not trained on, is at most 0.0025 nats for each dimension above the smallest are kept; among them the smallest
-/// distance between the two samplers decides, and the smallest centred residual between distances that chance does not tell apart. The other half trains the
-/// final network. Steps and particles follow from the speed of the machine, stages and the moving average keep their proportions.
+/// distance between the two samplers decides, and the smallest centred residual between distances that chance does not tell apart. The
+/// other half trains the final network. Steps and particles follow from the speed of the machine; stages and the moving average keep their
+/// proportions.
 ///
 /// The folder `path` holds then `search` and `best`, the folders of the two runs, from whose `config.ron` each can be repeated to the bit;
 /// `figures`, the distances of all networks beside each other; and `tuned.json`. What was ended early goes on with the steps that it was
-/// begun with.
+/// begun with; with `force` what is there is removed.
 ///
 /// # Errors
-/// If the experiment has another number of targets than one or the time is too short for its weights; otherwise as [`run`].
+/// If the experiment has another number of targets than one, or one weight, or the time is too short for its weights; otherwise as [`run`].
 pub fn tune(
     experiment: &Experiment,
     minutes: f64,
@@ -79,65 +81,85 @@ pub fn tune(
     let [target] = &experiment.targets[..] else {
         return Err(Error::OneTarget(experiment.targets.len()));
     };
-    let result = path.join("tuned.json");
-    if result.exists() && !force {
+    let weights = &experiment.training.residual_weights;
+    if let [weight] = weights[..] {
+        return Err(Error::OneWeight(weight));
+    }
+    let [result, figures, in_search, in_best] =
+        ["tuned.json", "figures", "search", "best"].map(|name| path.join(name));
+    if result.is_file() && !force {
         return Err(Error::Finished(path.to_owned()));
     }
+    [&in_search, &in_best].into_iter().try_for_each(|folder| check_place(folder))?;
     let law = TargetLaw::new(target, experiment.seed).map_err(|found| *found.error)?;
-    let speed = Speed::measure(experiment, law.training.as_ref())?;
-    let weights = &experiment.training.residual_weights;
-    let planned = |wanted: &Experiment, seconds: f64| -> Result<Experiment, Error> {
-        let weights = &wanted.training.residual_weights;
-        let mut planned = stretched(wanted, speed.steps(seconds, weights)?);
-        planned.sampling.particles = speed.particles(seconds, weights.len());
-        Ok(planned)
-    };
-    let mut search = planned(experiment, SEARCH * seconds)?;
-    let folder = path.join("search");
-    if !force && let Some(begun) = begun(&folder, experiment)? {
-        search = begun;
+    let speed = Speed::measure(experiment, &law, progress)?;
+    let plan = speed.plan(SEARCH * seconds, SEARCH, weights)?;
+    if force {
+        files::remove(&result)?;
+        [&in_search, &in_best].into_iter().try_for_each(|folder| discard(folder))?;
     }
-    let cells = finish(&search, &folder, force, progress)?;
-    let mut found = Vec::new();
+    // What cannot be written is to be known now.
+    files::create_folder(&figures)?;
+    files::check_writable(&result)?;
+    let begin = |what, folder: &Path, wanted: &Experiment, plan: Plan| {
+        let begun = if force { None } else { begun(folder, wanted)? };
+        let experiment = begun.unwrap_or_else(|| planned(wanted, plan));
+        let weights = &experiment.training.residual_weights;
+        let (steps, particles) = (experiment.training_steps(), experiment.sampling.particles);
+        progress.on(Event::Planned { what, weights, steps, particles });
+        let cells = finish(&experiment, folder, law.mark.as_slice(), force, progress)?;
+        Ok::<_, Error>(((steps, particles), cells))
+    };
+    let ((search_steps, particles), cells) = begin("search", &in_search, experiment, plan)?;
+    let (mut found, mut lost) = (Vec::new(), Vec::new());
     for (&w_r, cell) in weights.iter().zip(cells) {
-        let checkpoint = files::read_checkpoint(&folder.join(&cell.model))?;
-        found.push((w_r, judge(experiment, &checkpoint, law.truth.as_ref())?, cell));
+        let Some(cell) = cell else {
+            lost.push(w_r);
+            continue;
+        };
+        let network = files::read_checkpoint(&in_search.join(&cell.model))?.network;
+        let judged = judge(experiment, &network, law.truth.as_ref(), particles, progress)?;
+        found.push((w_r, judged, cell));
     }
     let candidates = candidates(&found, law.truth.dim())?;
-    let chosen = choose(&candidates).map(|one| one.w_r);
-    let w_r = chosen.ok_or_else(|| Error::Internal("no weight was kept".to_owned()))?;
+    let chosen = choose(&candidates).map(|(one, why)| (one.w_r, why));
+    let (w_r, why) = chosen.ok_or_else(|| Error::Internal("no weight was kept".to_owned()))?;
     let mut wanted = experiment.clone();
     wanted.training.residual_weights = vec![w_r];
-    let folder = path.join("best");
-    let best = match begun(&folder, &wanted)?.filter(|_| !force) {
-        Some(begun) => begun,
-        // A search that took longer than it should leaves the final network at least half of its share.
-        None => {
-            let left = (seconds - clock.elapsed().as_secs_f64()).max(0.5 * SEARCH * seconds);
-            planned(&wanted, left)?
-        }
-    };
-    let mut cells = finish(&best, &folder, force, progress)?;
-    let mut cell = cells.pop().ok_or_else(|| Error::NothingFinished(folder.clone()))?;
+    // A search that took longer than it should leaves the final network at least half of its share.
+    let left = (seconds - clock.elapsed().as_secs_f64()).max(0.5 * SEARCH * seconds);
+    let plan = speed.plan(left, 0.5 * SEARCH, &[w_r])?;
+    let ((steps, _), cells) = begin("best", &in_best, &wanted, plan)?;
+    let cell = cells.into_iter().flatten().next();
+    let mut cell = cell.ok_or_else(|| Error::NothingFinished(in_best.clone()))?;
+    files::read_checkpoint::<f32>(&in_best.join(&cell.model))?;
     cell.model = format!("best/{}", cell.model);
-    let runs: [PathBuf; 2] = ["search", "best"].map(|name| path.join(name));
-    compare(&runs, Some(&path.join("figures")))?;
+    compare(&[in_search, in_best], Some(&figures))?;
     let tuned = Tuned {
         candidates,
+        lost,
         w_r,
+        why,
         judged_at: match (law.held_out, &law.points) {
             (true, _) => JudgedAt::HeldOut,
             (false, Some(_)) => JudgedAt::TrainedOn,
             (false, None) => JudgedAt::Drawn,
         },
-        search_steps: search.training_steps(),
-        steps: best.training_steps(),
+        search_steps,
+        steps,
         cell,
     };
     let text = serde_json::to_string_pretty(&tuned);
     let text = text.map_err(|error| Error::Internal(error.to_string()))?;
     files::write(&result, format!("{text}\n").as_bytes())?;
     Ok(tuned)
+}
+
+/// An experiment with the steps and particles of a plan.
+fn planned(wanted: &Experiment, plan: Plan) -> Experiment {
+    let mut planned = stretched(wanted, plan.steps);
+    planned.sampling.particles = plan.particles;
+    planned
 }
 
 /// The experiment that an earlier process began in a folder, if it is `wanted` but for what the time and the machine decide.
@@ -151,23 +173,37 @@ fn begun(path: &Path, wanted: &Experiment) -> Result<Option<Experiment>, Error> 
     Ok((same == found).then_some(found))
 }
 
-/// The cells of a run, from its folder if it is finished.
+/// The cells of a run, from its folder if it is finished; `None` for a network whose samples are lost, if others are not.
 fn finish(
     experiment: &Experiment,
     path: &Path,
+    data: &[FileMark],
     force: bool,
     progress: &dyn Progress,
-) -> Result<Vec<Cell>, Error> {
-    if !force && path.join("summary.json").exists() {
-        let (folder, found) = RunReader::open(path)?;
-        if found == *experiment {
-            let cell = |id: CellId| {
-                folder.cell(&id)?.ok_or_else(|| Error::NothingFinished(path.to_owned()))
-            };
-            return experiment.cells().into_iter().map(cell).collect();
-        }
+) -> Result<Vec<Option<Cell>>, Error> {
+    let finished = path.join("summary.json").exists();
+    if finished {
+        refuse_changed(path, data)?;
     }
-    Ok(run(experiment, path, None, force, progress)?.cells)
+    let same = || Ok::<_, Error>(RunReader::open(path)?.1 == *experiment);
+    let failed = if finished && same()? {
+        None
+    } else {
+        match run(experiment, path, None, force, progress) {
+            Ok(_) => None,
+            Err(error @ (Error::OutsideTheBox { .. } | Error::FewInTheBox { .. })) => Some(error),
+            Err(error) => return Err(error),
+        }
+    };
+    let (folder, _) = RunReader::open(path)?;
+    let cells = experiment.cells();
+    let cells: Vec<Option<Cell>> =
+        cells.iter().map(|id| folder.cell(id)).collect::<Result<_, Error>>()?;
+    match failed {
+        Some(error) if cells.iter().all(Option::is_none) => Err(error),
+        None if cells.iter().any(Option::is_none) => Err(Error::NothingFinished(path.to_owned())),
+        _ => Ok(cells),
+    }
 }
 
 impl Tuned {
@@ -192,14 +228,14 @@ impl Tuned {
                 format!("{:.5}", one.dsm),
                 format!("{:.5} ± {:.5}", one.dsm_above, one.dsm_above_se),
                 one.residual.map_or_else(|| "–".to_owned(), |mean| format!("{mean:.3e}")),
-                format!("{:.5}", one.gap),
+                format!("{:.5} ± {:.5}", one.gap, one.gap_uncertainty()),
                 format!("{:.5}", one.sde_truth),
                 format!("{:.5}", one.ode_truth),
                 mark(one.kept),
                 mark(one.front),
             ]);
         }
-        let Self { w_r, judged_at, search_steps, steps, cell, .. } = self;
+        let Self { lost, w_r, why, judged_at, search_steps, steps, cell, .. } = self;
         let distances = &cell.distances;
         let points = match judged_at {
             JudgedAt::Drawn => "other points of the law than those of training",
@@ -208,10 +244,15 @@ impl Tuned {
                 "the points that they were trained on: `held_out` would keep some for this"
             }
         };
+        let lost = if lost.is_empty() {
+            String::new()
+        } else {
+            format!("Lost, with hardly a sample near the data: w_R = {lost:?}.\n")
+        };
         format!(
-            "{table}\nEach was trained for {search_steps} steps. DSM and residual are at {points}.\nkept: as good a score as the best, \
-             to 0.0025 nats for each dimension. front: no other is as good in DSM, residual and gap.\n\nchosen: w_R = {w_r}, trained for \
-             {steps} steps: {} ODE–truth {:.5}, SDE–truth {:.5}, ODE–SDE {:.5} (floor {:.5})\nmodel: {}\n",
+            "{table}\n{lost}Each was trained for {search_steps} steps. DSM and residual are at {points}.\nkept: DSM at most 0.0025 nats for \
+             each dimension above the least. front: no other is as good in DSM, residual and gap.\n\nchosen: w_R = {w_r}: {why}.\nTrained for \
+             {steps} steps: {} ODE–truth {:.5}, SDE–truth {:.5}, ODE–SDE {:.5} (floor {:.5}).\nmodel: {}\n",
             distances.distance.symbol(),
             distances.w2sq_ode_truth,
             distances.w2sq_sde_truth,

@@ -46,8 +46,8 @@ pub trait Target: Send + Sync {
     /// states; `None` if the law has none that is known.
     fn density(&self, x: &[f64]) -> Option<f64>;
 
-    /// The mode that a point belongs to: a square of a checkerboard, a ring, a component of a mixture; `None` if the law has no
-    /// such parts, or they are not known.
+    /// The mode that a point, however far, belongs to: a square of a checkerboard, a ring, a component of a mixture; `None` if
+    /// the law has no such parts, or one alone, or they are not known.
     fn mode(&self, _x: &[f64]) -> Option<Mode> {
         None
     }

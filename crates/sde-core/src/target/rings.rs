@@ -52,8 +52,11 @@ impl Target for Rings {
         Some((q(r) + q(-r)) / (2.0 * PI * r))
     }
 
-    /// The ring of the nearest radius; rings have no edge.
+    /// The ring of the nearest radius, if there are several; rings have no edge.
     fn mode(&self, x: &[f64]) -> Option<Mode> {
+        if self.radii.len() < 2 {
+            return None;
+        }
         let r = x[0].hypot(x[1]);
         let distances = self.radii.iter().map(|m| (r - m).abs()).enumerate();
         let (index, _) = distances.min_by(|a, b| a.1.total_cmp(&b.1))?;
