@@ -13,7 +13,7 @@ use std::error::Error;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use fokker_experiment::figures::{ScatterFigure, ScatterPoint, ScatterSeries};
+use fokker_experiment::figures::{ScatterFigure, ScatterPoint, ScatterSeries, ScatterStyle};
 use fokker_metrics::{Grid, Histogram, squared_w2};
 use fokker_samplers::{LastStep, Noise, ReverseProcess, Sampler, Solver, Tolerance, Unobserved};
 use fokker_score_net::Checkpoint;
@@ -129,6 +129,7 @@ fn figure(rows: &[Row]) -> ScatterFigure {
             .map(|row| ScatterPoint { x: row.evaluations, y: row.w2sq, label: String::new() })
             .collect(),
         label: way,
+        style: ScatterStyle::Joined,
     });
     let place = rows.first().map(|row| format!("{}, {}", row.problem, row.process.to_uppercase()));
     ScatterFigure {

@@ -12,7 +12,7 @@ use std::error::Error;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use fokker_experiment::figures::{ScatterFigure, ScatterPoint, ScatterSeries};
+use fokker_experiment::figures::{ScatterFigure, ScatterPoint, ScatterSeries, ScatterStyle};
 use fokker_samplers::ReverseProcess;
 use ripple::Ripple;
 
@@ -37,7 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
         for (name, points) in ["the bound", "KL(data‖SDE)", "KL(data‖ODE)"].iter().zip(curves) {
-            series.push(ScatterSeries { label: format!("{name}, δ = {delta}"), points });
+            let (label, style) = (format!("{name}, δ = {delta}"), ScatterStyle::Joined);
+            series.push(ScatterSeries { label, points, style });
         }
     }
     let figure = ScatterFigure {
