@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use fokker_fp_residual::{Conditions, Denoising, DenoisingBatch, Objective, Residual, TimeLaw};
 use fokker_metrics::{Grid, Histogram, squared_w2};
 use fokker_samplers::{Sampler, Unobserved};
-use fokker_score_net::{Adam, Gradient, InstructionSet, ScoreNetwork};
+use fokker_score_net::{Gradient, InstructionSet, Optimizer, OptimizerKind, ScoreNetwork};
 use fokker_sde_core::{
     GridRule, Jet, OrnsteinUhlenbeck, Potential, Purpose, Score, Streams, TargetName, sample_target,
 };
@@ -23,12 +23,13 @@ type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 /// preparation.
 type Kernel = fn(usize) -> Outcome;
 
-const KERNELS: [(&str, Kernel); 9] = [
+const KERNELS: [(&str, Kernel); 10] = [
     ("score", score),
     ("jet", jet),
     ("gradient_w0", |times| gradient(0.0, times)),
     ("gradient_w1", |times| gradient(1.0, times)),
-    ("adam", adam),
+    ("adam", |times| optimizer(OptimizerKind::Adam, times)),
+    ("soap", |times| optimizer(OptimizerKind::Soap, 10 * times)),
     ("sampler_step", sampler_step),
     ("rng", rng),
     ("histogram", histogram),
@@ -82,11 +83,12 @@ fn gradient(residual_weight: f64, times: usize) -> Outcome {
     Ok(())
 }
 
-fn adam(times: usize) -> Outcome {
-    let (mut network, mut adam) = (network()?, Adam::default());
-    let gradient = Gradient(vec![1e-3; network.parameter_count()]);
+fn optimizer(kind: OptimizerKind, times: usize) -> Outcome {
+    let (mut network, mut optimizer) = (network()?, Optimizer::new(kind));
+    let entries = (0..network.parameter_count()).map(|i| 1e-3 * (i as f32).sin());
+    let gradient = Gradient(entries.collect());
     for _ in 0..times {
-        adam.update(&mut network, &gradient, 1e-3)?;
+        optimizer.update(&mut network, &gradient, 1e-3)?;
     }
     Ok(())
 }

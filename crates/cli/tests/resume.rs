@@ -81,12 +81,12 @@ fn cells_alone_make_the_same_run() {
 #[cfg(unix)]
 #[test]
 fn all_that_training_keeps_is_gone_on_with() {
-    // The average of the parameters, the learned law of times, and a schedule.
+    // The average of the parameters, the learned law of times, the moments of SOAP, and a schedule.
     let folder = tempfile::tempdir().unwrap();
     let study = TINY
         .replace(
             "denoising_points: 300,",
-            "denoising_points: 304, importance: true, average: 0.99,",
+            "denoising_points: 304, importance: true, average: 0.99, optimizer: Soap,",
         )
         .replace(
             "residual_points: 100,",

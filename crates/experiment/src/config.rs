@@ -5,7 +5,8 @@ use fokker_fp_residual::{
     Residual, ResidualForm, ResidualWeight, TimeImportance, TimeLaw,
 };
 use fokker_score_net::{
-    Activation, Architecture, Backend, FourierFeatures, Output, Prediction, TimeInput,
+    Activation, Architecture, Backend, FourierFeatures, OptimizerKind, Output, Prediction,
+    TimeInput,
 };
 use fokker_sde_core::{Diffusion, Marginal, Sde, Target};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -84,7 +85,7 @@ impl Network {
     }
 }
 
-/// How networks are trained: `L_DSM + w_R · mean ε²` by Adam.
+/// How networks are trained: by the gradient of `L_DSM + w_R · mean ε²`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
@@ -128,7 +129,10 @@ pub struct Training {
     /// The decay of a moving average of the parameters, which is then the trained network; none if not given.
     #[serde(default, deserialize_with = "checked::decay")]
     pub average: Option<f64>,
-    /// The stages, one after the other; Adam starts anew in each.
+    /// What makes steps of gradients; Adam if not given.
+    #[serde(default)]
+    pub optimizer: OptimizerKind,
+    /// The stages, one after the other; the optimizer starts anew in each.
     #[serde(deserialize_with = "checked::list")]
     pub stages: Vec<Stage>,
 }
@@ -206,7 +210,7 @@ pub struct Stage {
     /// The number of steps.
     #[serde(deserialize_with = "checked::count")]
     pub steps: usize,
-    /// Adam's learning rate.
+    /// The learning rate.
     #[serde(deserialize_with = "checked::positive")]
     pub learning_rate: f64,
     /// The factor of `w_R` in this stage, 1 if not given; with 0 the stage trains on `L_DSM` alone.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fokker_fp_residual::{Combination, Losses, TimeImportance};
-use fokker_score_net::{Adam, ScoreNetwork, WeightAverage};
+use fokker_score_net::{Optimizer, ScoreNetwork, WeightAverage};
 use fokker_sde_core::{Streams, Target};
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 
 /// What training keeps beside the network.
 pub(crate) struct Learner {
-    pub(crate) adam: Adam<f32>,
+    pub(crate) optimizer: Optimizer<f32>,
     pub(crate) average: Option<WeightAverage<f32>>,
     pub(crate) importance: Option<TimeImportance>,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Learner {
 impl Learner {
     fn new(training: &Training) -> Self {
         Self {
-            adam: Adam::default(),
+            optimizer: Optimizer::new(training.optimizer),
             average: training.average.map(WeightAverage::new),
             importance: training.importance.then(TimeImportance::default),
         }
@@ -88,7 +88,7 @@ pub(crate) fn train(
     for step in first..steps {
         let stage = training.stage_of(step);
         if training.steps_into_stage(step) == 0 {
-            learner.adam = Adam::default();
+            learner.optimizer = Optimizer::new(training.optimizer);
         }
         let seconds = before + clock.elapsed().as_secs_f64();
         let cancelled = progress.cancelled();
@@ -115,7 +115,7 @@ pub(crate) fn train(
             gradient.clip(limit);
         }
         let rate = stage.rate_at(training.steps_into_stage(step));
-        learner.adam.update(&mut network, &gradient, rate)?;
+        learner.optimizer.update(&mut network, &gradient, rate)?;
         if let Some(average) = &mut learner.average {
             average.update(&network);
         }

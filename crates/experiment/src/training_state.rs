@@ -1,7 +1,8 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use fokker_fp_residual::TimeImportance;
-use fokker_score_net::{Adam, ScoreNetwork, WeightAverage};
+use fokker_score_net::{Optimizer, ScoreNetwork, WeightAverage};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::train::Learner;
@@ -9,8 +10,8 @@ use crate::{Error, Training};
 
 /// Where the training of a cell goes on: everything that the steps to come depend on.
 ///
-/// The file is in safetensors format, with the `F32` tensors `parameters`, `first_moment` and
-/// `second_moment`, where they are kept also `average` and, in `F64`, `time_moments`, and the metadata entry
+/// The file is in safetensors format, with the `F32` tensors `parameters` and those of the optimizer, see
+/// [`Optimizer::arrays`], where they are kept also `average` and, in `F64`, `time_moments`, and the metadata entry
 /// `fokker_training`, a JSON array of the steps and seconds done.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TrainingState {
@@ -19,8 +20,8 @@ pub(crate) struct TrainingState {
     /// Seconds of training so far.
     pub(crate) seconds: f64,
     parameters: Vec<f32>,
-    /// Adam's; empty at the start.
-    moments: [Vec<f32>; 2],
+    /// The arrays of the optimizer by their names.
+    optimizer: BTreeMap<String, Vec<f32>>,
     /// The moving average of the parameters.
     average: Option<Vec<f32>>,
     /// How large the denoising loss is at which times.
@@ -28,7 +29,7 @@ pub(crate) struct TrainingState {
 }
 
 const METADATA_KEY: &str = "fokker_training";
-const NAMES: [&str; 3] = ["parameters", "first_moment", "second_moment"];
+const PARAMETERS: &str = "parameters";
 const AVERAGE: &str = "average";
 const TIME_MOMENTS: &str = "time_moments";
 
@@ -40,11 +41,12 @@ impl TrainingState {
         learner: &Learner,
     ) -> Self {
         let time_moments = learner.importance.as_ref();
+        let optimizer = learner.optimizer.arrays().into_iter();
         Self {
             step,
             seconds,
             parameters: network.parameters(),
-            moments: learner.adam.moments().clone(),
+            optimizer: optimizer.map(|(name, array)| (name.to_owned(), array.to_vec())).collect(),
             average: learner.average.as_ref().map(|average| average.values().to_vec()),
             time_moments: time_moments.map(|importance| importance.moments().to_vec()),
         }
@@ -52,16 +54,15 @@ impl TrainingState {
 
     /// Puts the parameters into the network, and returns what else training keeps.
     pub(crate) fn restore(
-        self,
+        mut self,
         training: &Training,
         network: &mut ScoreNetwork<f32>,
     ) -> Result<Learner, Error> {
         network.set_parameters(&self.parameters)?;
-        let adam = match u32::try_from(training.steps_into_stage(self.step)) {
-            Ok(0) => Adam::default(),
-            Ok(steps) => Adam::resume(steps, self.moments),
-            Err(error) => return Err(Error::Internal(error.to_string())),
-        };
+        let steps = u32::try_from(training.steps_into_stage(self.step))
+            .map_err(|error| Error::Internal(error.to_string()))?;
+        let optimizer =
+            Optimizer::resume(training.optimizer, steps, |name| self.optimizer.remove(name));
         let average = training.average.map(|decay| {
             WeightAverage::resume(decay, self.step as u64, self.average.unwrap_or_default())
         });
@@ -69,7 +70,7 @@ impl TrainingState {
             let known = self.time_moments.and_then(TimeImportance::from_moments);
             known.unwrap_or_default()
         });
-        Ok(Learner { adam, average, importance })
+        Ok(Learner { optimizer, average, importance })
     }
 
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, Error> {
@@ -80,10 +81,12 @@ impl TrainingState {
         let wide = |values: &Vec<f64>| -> Vec<u8> {
             values.iter().flat_map(|value| value.to_le_bytes()).collect()
         };
-        let [first, second] = &self.moments;
-        let known = NAMES.into_iter().zip([&self.parameters, first, second]);
+        let optimizer = self.optimizer.iter().map(|(name, values)| (name.as_str(), values));
         let mut tensors: Vec<(&str, Dtype, Vec<u8>)> =
-            known.map(|(name, values)| (name, Dtype::F32, narrow(values))).collect();
+            std::iter::once((PARAMETERS, &self.parameters))
+                .chain(optimizer)
+                .map(|(name, values)| (name, Dtype::F32, narrow(values)))
+                .collect();
         tensors.extend(self.average.iter().map(|values| (AVERAGE, Dtype::F32, narrow(values))));
         let moments = self.time_moments.iter();
         tensors.extend(moments.map(|values| (TIME_MOMENTS, Dtype::F64, wide(values))));
@@ -127,8 +130,12 @@ impl TrainingState {
             }
             false => None,
         };
-        let [parameters, first, second] = NAMES;
-        let moments = [narrow(first)?, narrow(second)?];
-        Ok(Self { step, seconds, parameters: narrow(parameters)?, moments, average, time_moments })
+        let others = [PARAMETERS, AVERAGE, TIME_MOMENTS];
+        let optimizer = file.names().into_iter().filter(|name| !others.contains(name));
+        let optimizer = optimizer
+            .map(|name| Ok((name.to_owned(), narrow(name)?)))
+            .collect::<Result<_, Error>>()?;
+        let parameters = narrow(PARAMETERS)?;
+        Ok(Self { step, seconds, parameters, optimizer, average, time_moments })
     }
 }

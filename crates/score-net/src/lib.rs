@@ -23,7 +23,6 @@
 //! ```
 
 mod activation;
-mod adam;
 mod architecture;
 mod average;
 mod checkpoint;
@@ -36,13 +35,13 @@ mod kernel;
 mod layer;
 mod loss;
 mod network;
+mod optimizer;
 mod parameters;
 mod prediction;
 mod state_dict;
 mod time_input;
 
 pub use activation::{Activation, ActivationFunction, CustomActivation, Sin, Softplus};
-pub use adam::Adam;
 pub use architecture::{Architecture, FourierFeatures};
 pub use average::WeightAverage;
 pub use checkpoint::{Checkpoint, CheckpointError};
@@ -54,6 +53,7 @@ pub use kernel::InstructionSet;
 pub use layer::{Layer, Stack};
 pub use loss::{Loss, Scalar, VectorLoss};
 pub use network::{Backend, Gradient, ScoreNetwork};
+pub use optimizer::{Adam, Optimizer, OptimizerKind, Soap};
 pub use parameters::{Initial, Matrix, Parameter};
 pub use prediction::Prediction;
 pub use state_dict::StateDict;

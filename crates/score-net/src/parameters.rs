@@ -63,7 +63,7 @@ impl Parameter {
     }
 
     /// What stands before the last dot of the name: the layer.
-    fn layer(&self) -> &str {
+    pub(crate) fn layer(&self) -> &str {
         self.name.rsplit_once('.').map_or(&self.name, |(layer, _)| layer)
     }
 

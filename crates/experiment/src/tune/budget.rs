@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use fokker_samplers::Cost;
-use fokker_score_net::Adam;
+use fokker_score_net::Optimizer;
 use fokker_sde_core::{Purpose, Streams, sample_target};
 
 use super::candidate::{POINTS, judge};
@@ -62,12 +62,12 @@ impl Speed {
         let mut step = [0.0; 2];
         for (seconds, weight) in step.iter_mut().zip([0.0, training.largest_weight()]) {
             let objective = training.objective(target, &experiment.diffusion, weight, None);
-            let mut adam = Adam::default();
+            let mut optimizer = Optimizer::new(training.optimizer);
             let (mut clock, mut steps) = (Instant::now(), 0);
             for k in 0..TRIAL_STEPS {
                 let (_, mut gradient) = objective.gradient(&network, streams, k as u64)?;
                 gradient.clip(1.0);
-                adam.update(&mut network, &gradient, 1e-6)?;
+                optimizer.update(&mut network, &gradient, 1e-6)?;
                 steps += 1;
                 let passed = clock.elapsed().as_secs_f64();
                 *seconds = passed / f64::from(steps);

@@ -5,7 +5,7 @@ use crate::{Element, Gradient, NetworkError, ScoreNetwork};
 /// With `g` the gradient of step `k = 1, 2, …`: `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²` and
 /// `θ ← θ − η (m / (1 − β₁ᵏ)) / (√(v / (1 − β₂ᵏ)) + ε)`. Source: Kingma and Ba, *Adam: a method for
 /// stochastic optimization*, ICLR 2015.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Adam<E: Element> {
     step: i32,
     /// `m` and `v`, empty before the first step.
@@ -22,13 +22,16 @@ const BETAS: [f64; 2] = [0.9, 0.999];
 const EPSILON: f64 = 1e-8;
 
 impl<E: Element> Adam<E> {
+    /// The names of [`Adam::arrays`].
+    pub const ARRAYS: [&str; 2] = ["first_moment", "second_moment"];
+
     /// Adam as it was after `steps` steps, with the moments `m` and `v` of then.
     pub fn resume(steps: u32, moments: [Vec<E>; 2]) -> Self {
         Self { step: i32::try_from(steps).unwrap_or(i32::MAX), moments }
     }
 
     /// The moments `m` and `v`, empty before the first step.
-    pub fn moments(&self) -> &[Vec<E>; 2] {
+    pub fn arrays(&self) -> &[Vec<E>; 2] {
         &self.moments
     }
 
