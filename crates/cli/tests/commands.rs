@@ -451,12 +451,12 @@ fn init_writes_configurations_that_run() {
         let text = succeed(folder.path(), &options);
         assert!(text.lines().filter(|line| line.trim().starts_with("//")).count() > 6, "{text}");
         let small = text
-            .replace("steps: 160000", "steps: 30")
+            .replace("steps: 40000", "steps: 30")
             .replace("denoising_points: 2048", "denoising_points: 256")
             .replace("warm_up: 200", "warm_up: 5")
             .replace("particles: 100000", "particles: 300")
             .replace("residual_points: 50000", "residual_points: 500")
-            .replace("80, 64, 64, 56", "8, 8")
+            .replace("40, 40, 40, 40, 40, 40, 40, 40", "8, 8")
             .replace("steps: 75", "steps: 12");
         fs::write(folder.path().join("mine.ron"), small).unwrap();
         let table = succeed(folder.path(), &["run", "mine.ron", "--force", "-q", "--out", "out"]);
