@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The study of docs/closing-the-gap.md: every recipe of this folder with every seed, one run folder for each, and their distances
-# beside each other. About two minutes for each network on two cores; what is finished is not done again.
+# beside each other. Two to four minutes for each network on two cores; what is finished is not done again.
 #
 #     experiments/closing/study.sh OUT [SEED…]
 set -euo pipefail
