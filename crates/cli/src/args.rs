@@ -114,6 +114,9 @@ pub(crate) enum Command {
         /// Draw TARGET-gap.png and TARGET-ode.png of each target into this folder
         #[arg(long, value_name = "DIR")]
         figure: Option<PathBuf>,
+        /// Write the distances to this file, which can be compared with others in turn
+        #[arg(long, value_name = "FILE.csv")]
+        table: Option<PathBuf>,
     },
     /// Sample a trained network
     #[command(

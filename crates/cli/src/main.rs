@@ -20,7 +20,7 @@ use clap::Parser;
 use fokker_experiment::{
     Error, Experiment, Method, Protocol, Solving, Summary, TargetSource, compare, comparison_table,
     distance, explain, gap, import, report as report_folder, residual_at, residual_report, run,
-    sample_checkpoint, template, tune, tuned_weights,
+    sample_checkpoint, template, tune, tuned_weights, write_comparison,
 };
 use interrupt::Interrupt;
 use progress::Follower;
@@ -73,8 +73,11 @@ fn execute(arguments: &Arguments, interrupt: &Interrupt) -> Result<(), Failure> 
             run_experiment(arguments, interrupt, config, out, cell.as_deref(), *force)
         }
         Command::Report { folder } => print(&report_folder(folder)?),
-        Command::Compare { runs, figure } => {
+        Command::Compare { runs, figure, table } => {
             let found = compare(runs, figure.as_deref())?;
+            if let Some(table) = table {
+                write_comparison(table, &found)?;
+            }
             if arguments.json { print_json(&found) } else { print(&comparison_table(&found)) }
         }
         Command::Gap { models, target, n, how, ode_solver, figure, means, bootstrap } => {

@@ -59,6 +59,17 @@ fn runs_and_tables_are_put_beside_each_other() {
     assert_eq!(rows[3]["ode_sde"], cell["w2sq_ode_sde"]);
     assert_eq!((&rows[3]["w_r"], &rows[3]["seed"]), (&0.5.into(), &7.into()));
     assert_eq!(rows[0]["seed"], Value::Null);
+    // What is written down is read again, to the last digit.
+    let how = |rows: &Value| -> Vec<Value> {
+        let mut rows = rows.as_array().unwrap().clone();
+        rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().remove("how")));
+        rows
+    };
+    succeed(path, &["compare", "table.csv", "mine-7", "--table", "all.csv"]);
+    let again = succeed(path, &["compare", "all.csv", "--json"]);
+    assert_eq!(how(&serde_json::from_str(&again).unwrap()), how(&json));
+    let message = fail(path, 2, &["compare", "all.csv", "--table", "missing/all.csv"]);
+    assert!(message.contains("missing/all.csv"), "{message}");
     let report = succeed(path, &["report", "mine-7"]);
     assert!(report.contains("Shares of the modes") && report.contains("w_R = 0.5"), "{report}");
     // What other files would be called the same has other names.

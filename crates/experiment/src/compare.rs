@@ -151,6 +151,34 @@ pub fn comparison_table(networks: &[Compared]) -> String {
     text
 }
 
+/// Writes the distances to a CSV file that [`compare`] reads.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_comparison(path: &Path, networks: &[Compared]) -> Result<(), Error> {
+    /// The columns of the file.
+    #[derive(Serialize)]
+    struct Row<'a> {
+        target: &'a str,
+        recipe: &'a str,
+        seed: Option<u64>,
+        w_r: Option<f64>,
+        ode_truth: f64,
+        sde_truth: f64,
+        ode_sde: f64,
+        floor: Option<f64>,
+    }
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for network in networks {
+        let &Compared { seed, w_r, ode_truth, sde_truth, ode_sde, floor, .. } = network;
+        let (target, recipe) = (network.target.as_str(), network.recipe.as_str());
+        let row = Row { target, recipe, seed, w_r, ode_truth, sde_truth, ode_sde, floor };
+        writer.serialize(row).map_err(|error| Error::Internal(error.to_string()))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| Error::Internal(error.to_string()))?;
+    files::write(path, &bytes)
+}
+
 fn of_run(path: &Path, name: &str) -> Result<Vec<Compared>, Error> {
     let (folder, experiment) = RunReader::open(path)?;
     let recipe = name.strip_suffix(&format!("-{}", experiment.seed)).unwrap_or(name);

@@ -53,7 +53,7 @@ mod tune;
 mod view;
 
 pub use cell::{Cell, CellId, Distances, ResidualBand, ResidualMeans};
-pub use compare::{Compared, compare, comparison_table};
+pub use compare::{Compared, compare, comparison_table, write_comparison};
 pub use config::{Experiment, Measurement, Network, Stage, Training};
 pub use distance::{Comparison, DistanceMethod, DistanceReport, Input, distance};
 pub use energy::{Energies, Energy};
