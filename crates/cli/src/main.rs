@@ -222,10 +222,9 @@ fn to_tune(data: &str, recipe: &Recipe, seed: Option<u64>) -> Result<Experiment,
         Experiment::load(Path::new(data))?
     } else {
         let target: TargetSource = data.parse().map_err(Failure::Target)?;
-        let preset = recipe.preset()?;
-        let text = template(&target, recipe.diffusion().as_ref(), preset)?;
+        let text = template(&target, recipe.diffusion().as_ref(), recipe.preset()?)?;
         let mut experiment = Experiment::of_text(Path::new("recipe"), text)?;
-        experiment.training.residual_weights = tuned_weights(&experiment, preset);
+        experiment.training.residual_weights = tuned_weights(&experiment);
         experiment
     };
     experiment.seed = seed.unwrap_or(experiment.seed);

@@ -96,13 +96,12 @@ pub fn template(
     Ok(text)
 }
 
-/// The weights of the residual that [`tune`](crate::tune) chooses among for the configuration of a recipe: those of the paper, or smaller ones
-/// for the smooth recipe; none where there is no residual.
-pub fn tuned_weights(experiment: &Experiment, preset: Preset) -> Vec<f64> {
-    match preset {
-        _ if experiment.training.largest_weight() == 0.0 => vec![0.0],
-        Preset::Smooth(_) => vec![0.0, 1e-3, 1e-2, 1e-1],
-        Preset::Paper => vec![0.0, 0.1, 1.0, 10.0],
+/// The weights of the residual that [`tune`](crate::tune) chooses among for the configuration of a recipe: none, a tenth of the
+/// recipe's, that, and ten times that.
+pub fn tuned_weights(experiment: &Experiment) -> Vec<f64> {
+    match experiment.training.largest_weight() {
+        0.0 => vec![0.0],
+        weight => vec![0.0, weight / 10.0, weight, weight * 10.0],
     }
 }
 
@@ -227,9 +226,12 @@ fn smooth_training(facts: &Facts, output: Output) -> String {
     let weights = if vector && dim > Combination::MOST_VECTOR_DIMENSIONS {
         "// The residual of a vector score in so many dimensions takes too many derivatives.
         residual_weights: [0.0],"
-    } else {
-        "// One network for each weight of the residual: this one narrows the gap at no cost, `fokker tune` finds others.
+    } else if vector || high {
+        "// One network for each weight of the residual: this one is small enough to cost nothing, `fokker tune` finds others.
         residual_weights: [0.01],"
+    } else {
+        "// One network for each weight of the residual: with this one the score is better than with none, `fokker tune` finds others.
+        residual_weights: [1.0],"
     };
     let form = match output {
         Output::Vector => {
@@ -272,7 +274,7 @@ fn smooth_training(facts: &Facts, output: Output) -> String {
         // The learning rate falls to almost nothing, which takes out the noise of the batches.
         stages: [
             (
-                steps: {steps},
+                steps: 20000,
                 learning_rate: {rate},
                 warm_up: 200,
                 schedule: Cosine(to: 0.005),
@@ -281,9 +283,8 @@ fn smooth_training(facts: &Facts, output: Output) -> String {
     ),
 ",
         points = if high { 256 } else { 2048 },
-        residual_points = if vector || high { 64 } else { 512 },
-        average = if high { 0.999 } else { 0.9988 },
-        steps = if high { 20_000 } else { 40_000 },
+        residual_points = if vector || high { 64 } else { 1024 },
+        average = if high { 0.999 } else { 0.9975 },
         rate = if high { "1e-3" } else { "1e-2" },
         optimizer = if high { "" } else { SOAP },
     )
