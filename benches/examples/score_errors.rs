@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release -p fokker-benches --example score_errors -- CHECKPOINT…
 //!
-//! For each checkpoint a row: ½∫g² E|s − ∇log p|² dt in nats, from `T_MIN` to the horizon, and for each of eight bands of equal length
+//! For each checkpoint a row: ½∫g² E|s − ∇log p|² dt in nats, from `T_MIN` to `T_MAX` or the horizon, and for each of eight bands of equal length
 //! in log(σ/α) the mean over its noise levels of E|s − ∇log p|²/d, weighted as in EDM, by σ²(α²σ_d² + σ²)/(α²σ_d²) with σ_d = 1.7. All networks see the same
 //! points, and nothing but these is random: differences between networks are known to a few percent.
 //!
@@ -18,6 +18,7 @@ use ndarray::{Array2, ArrayView1};
 use rand_distr::{Distribution, StandardNormal};
 
 const T_MIN: f64 = 3e-4;
+const T_MAX: f64 = 4.0;
 const DATA_STD: f64 = 1.7;
 const LEVELS: usize = 64;
 const BANDS: usize = 8;
@@ -40,11 +41,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// The error in nats, and by bands from the least noise to the most.
 fn errors(score: &impl Score<f32>, sde: &dyn Sde) -> Result<(f64, [f64; BANDS]), Box<dyn Error>> {
     let target = TargetName::Checkerboard.target();
-    let (from, to) = (sde.marginal(T_MIN).log_snr(), sde.marginal(sde.horizon()).log_snr());
+    let [from, to] = [T_MIN, sde.horizon().min(T_MAX)].map(|t| sde.marginal(t).log_snr());
     let (mut nats, mut bands) = (0.0, [0.0; BANDS]);
     for level in 0..LEVELS {
-        let at = |share: f64| sde.time_of_log_snr(from + (to - from) * share / LEVELS as f64);
-        let [start, t, end] = [0.0, 0.5, 1.0].map(|part| at(level as f64 + part));
+        let at = |share: f64| sde.time_of_log_snr(from * (1.0 - share) + to * share);
+        let [start, t, end] = [0.0, 0.5, 1.0].map(|part| at((level as f64 + part) / LEVELS as f64));
         let (t, length) = (t?, end? - start?);
         let law = sde.marginal(t);
         let data = sample_target::<f64>(
