@@ -265,7 +265,7 @@ impl Compared {
 const MOST_RECIPES: usize = 7;
 
 /// The networks of a target, a series for each recipe. Of many recipes only those with a network on the front, and those of tables, which
-/// tell no seed, stand out.
+/// tell no seed, stand out. Points are labelled with their weights where those of a recipe differ.
 fn figure(networks: &[&Compared], y_label: &str, y: fn(&Compared) -> f64) -> ScatterFigure {
     let mut recipes: Vec<(&str, Vec<&Compared>)> = Vec::new();
     for &network in networks {
@@ -279,7 +279,10 @@ fn figure(networks: &[&Compared], y_label: &str, y: fn(&Compared) -> f64) -> Sca
         !many || own.iter().any(|network| network.front || network.seed.is_none())
     });
     let points = |own: &[&Compared]| -> Vec<ScatterPoint> {
-        let label = |w_r: Option<f64>| w_r.map_or_else(String::new, |w_r| w_r.to_string());
+        let differ = own.iter().any(|network| network.w_r != own[0].w_r);
+        let label = |w_r: Option<f64>| {
+            w_r.filter(|_| differ).map_or_else(String::new, |w_r| w_r.to_string())
+        };
         let point =
             |one: &&Compared| ScatterPoint { x: one.sde_truth, y: y(one), label: label(one.w_r) };
         own.iter().map(point).collect()
@@ -295,10 +298,13 @@ fn figure(networks: &[&Compared], y_label: &str, y: fn(&Compared) -> f64) -> Sca
         series.push(ScatterSeries { label: recipe.to_owned(), points: points(&own), style });
     }
     series.retain(|series| !series.points.is_empty());
+    let labelled =
+        series.iter().flat_map(|series| &series.points).any(|point| !point.label.is_empty());
+    let note = if labelled { "labels: the weight of the residual" } else { "" };
     ScatterFigure {
         x_label: "W2² SDE–truth".to_owned(),
         y_label: y_label.to_owned(),
-        note: "labels: the weight of the residual".to_owned(),
+        note: note.to_owned(),
         series,
     }
 }
