@@ -228,7 +228,7 @@ fn smooth_training(facts: &Facts, output: Output) -> String {
         residual_weights: [0.0],"
     } else if vector || high {
         "// One network for each weight of the residual: this one is small enough to cost nothing, `fokker tune` finds others.
-        residual_weights: [0.01],"
+        residual_weights: [0.001],"
     } else {
         "// One network for each weight of the residual: with this one the score is better than with none, `fokker tune` finds others.
         residual_weights: [1.0],"
