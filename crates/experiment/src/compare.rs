@@ -298,13 +298,60 @@ fn figure(networks: &[&Compared], y_label: &str, y: fn(&Compared) -> f64) -> Sca
         series.push(ScatterSeries { label: recipe.to_owned(), points: points(&own), style });
     }
     series.retain(|series| !series.points.is_empty());
-    let labelled =
-        series.iter().flat_map(|series| &series.points).any(|point| !point.label.is_empty());
+    let labelled = series
+        .iter()
+        .filter(|series| series.style != ScatterStyle::Behind)
+        .any(|series| series.points.iter().any(|point| !point.label.is_empty()));
     let note = if labelled { "labels: the weight of the residual" } else { "" };
     ScatterFigure {
         x_label: "W2² SDE–truth".to_owned(),
         y_label: y_label.to_owned(),
         note: note.to_owned(),
         series,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(recipe: &str, seed: u64, w_r: f64) -> Compared {
+        Compared {
+            target: "ring".to_owned(),
+            recipe: recipe.to_owned(),
+            seed: Some(seed),
+            w_r: Some(w_r),
+            ode_truth: 0.02,
+            sde_truth: 0.01,
+            ode_sde: 0.01,
+            floor: None,
+            how: None,
+            front: false,
+        }
+    }
+
+    #[test]
+    fn weights_label_points_where_those_of_a_recipe_differ() {
+        let [seeds, weights] = [
+            [network("seeds", 0, 1.0), network("seeds", 1, 1.0)],
+            [network("weights", 0, 0.0), network("weights", 0, 0.1)],
+        ];
+        let both: Vec<&Compared> = seeds.iter().chain(&weights).collect();
+        let drawn = figure(&both, "W2² ODE–SDE", |network| network.ode_sde);
+        let labels: Vec<&str> = drawn
+            .series
+            .iter()
+            .flat_map(|series| series.points.iter().map(|point| point.label.as_str()))
+            .collect();
+        assert_eq!(labels, ["", "", "0", "0.1"]);
+        assert!(!drawn.note.is_empty());
+        let alone: Vec<&Compared> = seeds.iter().collect();
+        assert!(figure(&alone, "W2² ODE–SDE", |network| network.ode_sde).note.is_empty());
+        // Of what stays in grey no label is seen.
+        let many: Vec<Compared> = (0..=MOST_RECIPES)
+            .flat_map(|k| [0.0, 0.1].map(|w_r| network(&format!("recipe {k}"), 0, w_r)))
+            .collect();
+        let many: Vec<&Compared> = many.iter().collect();
+        assert!(figure(&many, "W2² ODE–SDE", |network| network.ode_sde).note.is_empty());
     }
 }
